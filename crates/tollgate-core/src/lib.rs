@@ -1,6 +1,28 @@
 //! The rules of Tollgate. No I/O, no async, no clock, no environment, no global randomness:
 //! the manifest lists nothing that could do any of it.
+//!
+//! A check goes through five rooms: a door fills an [`input::RawRequest`]; [`input::CheckInput::parse`] makes it
+//! canonical and finds its [`route`] and [`credential`]; the world gathers [`facts::Facts`]; [`check::decide`] gives a
+//! [`permit::Permit`] or a [`denial::Denial`]; [`reply::Reply`] turns that into values which a door copies to its wire.
 
+pub mod apikey;
+pub mod caller;
+pub mod check;
+pub mod condition;
+pub mod credential;
+pub mod denial;
+pub mod dialect;
+pub mod facts;
+pub mod headers;
+pub mod identity;
+pub mod input;
 pub mod jwt;
 pub mod lookup;
+pub mod permit;
+pub mod policy;
+pub mod reply;
+pub mod route;
+pub mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod time;

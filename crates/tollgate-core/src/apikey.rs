@@ -1,0 +1,157 @@
+//! The text of an API key: `tgk_<id>_<secret><checksum>`. Text alone refuses typos, before any look-up.
+
+use std::fmt;
+
+/// The prefix of every key. Secret scanners match on it: never change it.
+pub const PREFIX: &str = "tgk_";
+/// Base62 characters of the public, time-ordered id.
+pub const ID_LEN: usize = 22;
+/// Base62 characters of the secret: 43 × log2(62) = 256.03 bits.
+pub const SECRET_LEN: usize = 43;
+/// Base62 characters of the CRC-32 over everything before them.
+pub const CHECKSUM_LEN: usize = 6;
+/// Length of a whole key in bytes.
+pub const KEY_LEN: usize = PREFIX.len() + ID_LEN + 1 + SECRET_LEN + CHECKSUM_LEN;
+/// The published pattern for secret scanners.
+pub const PATTERN: &str = "tgk_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}";
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The public half of a key: fit for logs, portal and metadata.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId([u8; ID_LEN]);
+
+impl KeyId {
+    /// From its text; `None` unless it is exactly [`ID_LEN`] base62 characters.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; ID_LEN] = text.as_bytes().try_into().ok()?;
+        bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        // The constructor admits ASCII alphanumerics only, so the fallback cannot be reached.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({})", self.as_str())
+    }
+}
+
+/// A key as it was presented: well-formed, and nothing more is known. Its `Debug` never shows the secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PlainKey<'a> {
+    id: KeyId,
+    secret: &'a str,
+}
+
+impl<'a> PlainKey<'a> {
+    /// Reads a whole key; `None` for a wrong length, alphabet, separator or checksum.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        if text.len() != KEY_LEN || !text.is_ascii() {
+            return None;
+        }
+        let (body, checksum) = text.split_at_checked(KEY_LEN - CHECKSUM_LEN)?;
+        let rest = body.strip_prefix(PREFIX)?;
+        let (id, secret) = rest.split_once('_')?;
+        if secret.len() != SECRET_LEN || !secret.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return None;
+        }
+        let id = KeyId::parse(id)?;
+        (checksum.as_bytes() == checksum_of(body.as_bytes())).then_some(Self { id, secret })
+    }
+
+    /// The public id.
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The secret characters, for the digest only.
+    pub const fn secret(&self) -> &'a str {
+        self.secret
+    }
+}
+
+impl fmt::Debug for PlainKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Whether this text means to be a key: then a wrong checksum is a malformed key, and never a token.
+pub fn claims_to_be_a_key(text: &str) -> bool {
+    text.starts_with(PREFIX)
+}
+
+/// The base62 text of the CRC-32 over `body`, most significant digit first, padded with `0`.
+pub fn checksum_of(body: &[u8]) -> [u8; CHECKSUM_LEN] {
+    let mut rest = crc32(body);
+    let mut out = [b'0'; CHECKSUM_LEN];
+    for slot in out.iter_mut().rev() {
+        *slot = BASE62[(rest % 62) as usize];
+        rest /= 62;
+    }
+    out
+}
+
+/// CRC-32 as in ISO-HDLC (zlib, PNG): reflected, polynomial 0x04C11DB7.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = !0_u32;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+        }
+    }
+    !crc
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(id: &str, secret: &str) -> String {
+        let body = format!("{PREFIX}{id}_{secret}");
+        let checksum = checksum_of(body.as_bytes());
+        format!("{body}{}", std::str::from_utf8(&checksum).unwrap())
+    }
+
+    #[test]
+    fn crc32_matches_the_published_check_value() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+    }
+
+    proptest! {
+        #[test]
+        fn a_made_key_parses_and_any_changed_character_does_not(
+            id in "[0-9A-Za-z]{22}", secret in "[0-9A-Za-z]{43}", at in 0..KEY_LEN, to in "[ -~]",
+        ) {
+            let text = key(&id, &secret);
+            let parsed = PlainKey::parse(&text).unwrap();
+            let parsed_id = parsed.id();
+            prop_assert_eq!(parsed_id.as_str(), id);
+            prop_assert_eq!(parsed.secret(), secret);
+            let mut changed = text.clone().into_bytes();
+            changed[at] = to.as_bytes()[0];
+            let changed = String::from_utf8(changed).unwrap();
+            prop_assert_eq!(PlainKey::parse(&changed).is_some(), changed == text);
+        }
+
+        #[test]
+        fn arbitrary_text_never_panics(text in "\\PC*") {
+            let _ = PlainKey::parse(&text);
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_the_secret() {
+        let text = key(&"a".repeat(22), &"S".repeat(43));
+        assert!(!format!("{:?}", PlainKey::parse(&text).unwrap()).contains("SSS"));
+    }
+}

@@ -1,0 +1,114 @@
+//! The rule, top to bottom: who calls, may they, is there room.
+
+use crate::caller::{Caller, KeyRecord, KeyState};
+use crate::denial::{Denial, DenialCode};
+use crate::facts::{Evidence, Facts};
+use crate::input::CheckInput;
+use crate::jwt::{TokenFault, verify};
+use crate::lookup::Lookup;
+use crate::permit::Permit;
+use crate::route::{Requirement, Route};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// The outcome of a check.
+pub type Verdict<'p> = Result<Permit<'p>, Denial>;
+
+/// Decides one check from what was asked and what is known. Pure: the same arguments give the same verdict.
+///
+/// # Errors
+/// The denial; its code says why.
+pub fn decide<'p>(facts: &Facts, input: &CheckInput<'p>) -> Verdict<'p> {
+    let route =
+        input.route.ok_or_else(|| Denial::new(DenialCode::NotAllowed, "no route matches the request"))?;
+    if matches!(route.requirement, Requirement::Public) {
+        return Ok(Permit::new(None, route));
+    }
+    let caller = authenticate(facts, input)?;
+    match authorize(&caller, route, input) {
+        Ok(()) => admit(caller, route),
+        Err(denial) => Err(denial.of(caller)),
+    }
+}
+
+/// Who calls?
+fn authenticate(facts: &Facts, input: &CheckInput<'_>) -> Result<Caller, Denial> {
+    if input.credential.as_ref().map_err(Clone::clone)?.is_none() {
+        return Err(Denial::new(DenialCode::CredentialMissing, "no credential was presented"));
+    }
+    // A late answer is not decided on: what was not looked up must not read as absent.
+    if facts.late {
+        return Err(Denial::new(DenialCode::Deadline, "the deadline passed while facts were gathered"));
+    }
+    match &facts.evidence {
+        Evidence::None => Err(unavailable("the credential was not looked up")),
+        Evidence::Refused(fault) => Err(refused(fault)),
+        Evidence::UnknownIssuer => Err(refused(&TokenFault::IssuerUnknown)),
+        Evidence::Remembered(token) => {
+            token.check_time(facts.now).map_err(|fault| refused(&fault))?;
+            Ok(Caller::User(Arc::clone(token)))
+        }
+        Evidence::Token { key: Lookup::Unavailable, .. } => {
+            Err(unavailable("the issuer's keys are not available"))
+        }
+        Evidence::Token { key: Lookup::Absent, .. } => Err(refused(&TokenFault::KeyUnknown)),
+        Evidence::Token { token, rules, key: Lookup::Found(key) } => {
+            let token = verify(token, rules, key, facts.now).map_err(|fault| refused(&fault))?;
+            Ok(Caller::User(Arc::new(token)))
+        }
+        Evidence::Key(Lookup::Unavailable) => Err(unavailable("the key store is not available")),
+        Evidence::Key(Lookup::Absent) => {
+            Err(Denial::new(DenialCode::KeyUnknown, "no such key, or a wrong secret"))
+        }
+        Evidence::Key(Lookup::Found(key)) => live_key(key, facts.now),
+    }
+}
+
+fn live_key(key: &Arc<KeyRecord>, now: Timestamp) -> Result<Caller, Denial> {
+    let caller = Caller::Key(Arc::clone(key));
+    let denial = match key.state {
+        KeyState::Revoked => Denial::new(DenialCode::KeyRevoked, "the key was revoked"),
+        KeyState::Disabled => Denial::new(DenialCode::KeyRevoked, "the key is disabled"),
+        KeyState::Live if key.expires_at.is_some_and(|at| at <= now) => {
+            Denial::new(DenialCode::KeyExpired, "the key has expired")
+        }
+        KeyState::Live => return Ok(caller),
+    };
+    Err(denial.of(caller))
+}
+
+/// May they?
+fn authorize(caller: &Caller, route: &Route, input: &CheckInput<'_>) -> Result<(), Denial> {
+    if let Caller::Key(key) = caller
+        && key.project_suspended
+    {
+        return Err(Denial::new(DenialCode::ProjectSuspended, "the key's project is suspended"));
+    }
+    let Requirement::Claims(required) = &route.requirement else { return Ok(()) };
+    required.check_groups(caller.groups()).map_err(|reason| Denial::new(DenialCode::NotAllowed, reason))?;
+    let Some(condition) = &required.condition else { return Ok(()) };
+    match condition.holds(caller, input) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Denial::new(DenialCode::NotAllowed, "the route's condition is false")),
+        Err(why) => Err(Denial::new(DenialCode::NotAllowed, format!("the route's condition failed: {why}"))),
+    }
+}
+
+/// Is there room? Budgets are the work of metering; an admitted caller is permitted.
+const fn admit(caller: Caller, route: &Route) -> Verdict<'_> {
+    Ok(Permit::new(Some(caller), route))
+}
+
+fn unavailable(reason: &'static str) -> Denial {
+    Denial::new(DenialCode::Unavailable, reason)
+}
+
+fn refused(fault: &TokenFault) -> Denial {
+    let code = match fault {
+        TokenFault::Expired => DenialCode::TokenExpired,
+        TokenFault::IssuerUnknown => DenialCode::TokenIssuerUnknown,
+        TokenFault::Lightweight { .. } => DenialCode::TokenLightweight,
+        _ => DenialCode::TokenInvalid,
+    };
+    Denial::new(code, fault.to_string())
+}

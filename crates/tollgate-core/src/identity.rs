@@ -1,0 +1,229 @@
+//! How a backend learns who calls: header names, and values that can break nothing on their way.
+
+use std::fmt::Write as _;
+
+/// The longest identity value in bytes after encoding. Longer group lists keep their first whole entries; any other
+/// value that is longer is not sent.
+pub const MAX_VALUE_BYTES: usize = 8192;
+
+/// One fact about the caller that a backend can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// The issuer's stable id of the user, or of the key's owner.
+    Subject,
+    /// The name that a person recognises.
+    User,
+    /// E-mail address, informational: never an identity.
+    Email,
+    /// The token's `iss`.
+    Issuer,
+    /// The public id of the API key.
+    KeyId,
+    /// The project that pays.
+    Project,
+    /// The organization of the project.
+    Organization,
+    /// Groups and roles, comma-separated.
+    Groups,
+    /// The id of this check, also in log and denial.
+    CheckId,
+}
+
+impl Fact {
+    /// Every fact; each is set or removed on every permit.
+    pub const ALL: [Self; 9] = [
+        Self::Subject,
+        Self::User,
+        Self::Email,
+        Self::Issuer,
+        Self::KeyId,
+        Self::Project,
+        Self::Organization,
+        Self::Groups,
+        Self::CheckId,
+    ];
+
+    /// The name in dynamic metadata and in configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::User => "user",
+            Self::Email => "email",
+            Self::Issuer => "issuer",
+            Self::KeyId => "key_id",
+            Self::Project => "project",
+            Self::Organization => "organization",
+            Self::Groups => "groups",
+            Self::CheckId => "check_id",
+        }
+    }
+
+    const fn default_header(self) -> &'static str {
+        match self {
+            Self::Subject => "x-tollgate-subject",
+            Self::User => "x-tollgate-user",
+            Self::Email => "x-tollgate-email",
+            Self::Issuer => "x-tollgate-issuer",
+            Self::KeyId => "x-tollgate-key-id",
+            Self::Project => "x-tollgate-project",
+            Self::Organization => "x-tollgate-organization",
+            Self::Groups => "x-tollgate-groups",
+            Self::CheckId => "x-tollgate-check-id",
+        }
+    }
+}
+
+/// The header name of each fact, and the compatibility names if they are switched on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityHeaders {
+    names: Vec<(Fact, String)>,
+    compatibility: bool,
+}
+
+/// Names that older gateways' backends read; see [`IdentityHeaders::with_compatibility`].
+const COMPATIBILITY: [(&str, Option<Fact>); 5] = [
+    ("x-account-id", Some(Fact::Subject)),
+    ("x-project-id", Some(Fact::Project)),
+    ("x-api-key-id", Some(Fact::KeyId)),
+    // Set once model policies exist; until then a client's own copy must not survive.
+    ("x-model-policy", None),
+    ("x-allowed-models", None),
+];
+
+impl Default for IdentityHeaders {
+    fn default() -> Self {
+        Self {
+            names: Fact::ALL.iter().map(|fact| (*fact, fact.default_header().to_owned())).collect(),
+            compatibility: false,
+        }
+    }
+}
+
+impl IdentityHeaders {
+    /// Renames one header. `name` must be a valid header name in lower case.
+    pub fn rename(&mut self, fact: Fact, name: &str) {
+        for (known, current) in &mut self.names {
+            if *known == fact {
+                name.clone_into(current);
+            }
+        }
+    }
+
+    /// Also sends the names that backends of older gateways read.
+    #[must_use]
+    pub const fn with_compatibility(mut self, on: bool) -> Self {
+        self.compatibility = on;
+        self
+    }
+
+    /// The header that carries the check id, also on denials.
+    pub fn check_id_header(&self) -> &str {
+        self.name(Fact::CheckId)
+    }
+
+    /// The header name of a fact.
+    pub fn name(&self, fact: Fact) -> &str {
+        self.names.iter().find(|(known, _)| *known == fact).map_or(fact.default_header(), |(_, name)| name)
+    }
+
+    /// Every header with the fact that fills it; `None` is always removed.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Option<Fact>)> {
+        let compatibility = if self.compatibility { COMPATIBILITY.as_slice() } else { &[] };
+        let own = self.names.iter().map(|(fact, name)| (name.as_str(), Some(*fact)));
+        own.chain(compatibility.iter().map(|(name, fact)| (*name, *fact)))
+    }
+}
+
+/// Encodes a value so that nothing raw leaves: printable ASCII stands for itself, except `%`; every other byte is
+/// percent-encoded as UTF-8 (`%0D%0A`, `%C3%BC`). Standard percent-decoding gives the value back.
+pub fn encode(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    encode_into(&mut out, value, false);
+    out
+}
+
+/// Encodes a list, comma-separated; a comma inside an entry is percent-encoded. Entries that would pass
+/// [`MAX_VALUE_BYTES`] are left out from the first such entry on: fewer groups can only mean fewer rights.
+pub fn encode_list(values: &[String]) -> String {
+    let mut out = String::new();
+    for value in values {
+        let before = out.len();
+        if before > 0 {
+            out.push(',');
+        }
+        encode_into(&mut out, value, true);
+        if out.len() > MAX_VALUE_BYTES {
+            out.truncate(before);
+            break;
+        }
+    }
+    out
+}
+
+fn encode_into(out: &mut String, value: &str, in_list: bool) {
+    // Leading and trailing spaces would be trimmed on the way, so they are encoded too.
+    let last = value.len().saturating_sub(1);
+    for (at, byte) in value.bytes().enumerate() {
+        let edge_space = byte == b' ' && (at == 0 || at == last);
+        if (b' '..=b'~').contains(&byte) && byte != b'%' && !(in_list && byte == b',') && !edge_space {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decode(text: &str) -> String {
+        let bytes = text.as_bytes();
+        let (mut out, mut at) = (Vec::new(), 0);
+        while at < bytes.len() {
+            if bytes[at] == b'%' {
+                out.push(u8::from_str_radix(&text[at + 1..at + 3], 16).unwrap());
+                at += 3;
+            } else {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn encoded_values_are_plain_and_come_back(value in any::<String>()) {
+            let encoded = encode(&value);
+            prop_assert!(encoded.bytes().all(|b| (b' '..=b'~').contains(&b)));
+            prop_assert!(!encoded.starts_with(' ') && !encoded.ends_with(' '));
+            prop_assert_eq!(decode(&encoded), value);
+        }
+
+        #[test]
+        fn lists_come_back(values in proptest::collection::vec("\\PC{1,10}", 1..5)) {
+            let back: Vec<String> = encode_list(&values).split(',').map(decode).collect();
+            prop_assert_eq!(back, values);
+        }
+    }
+
+    #[test]
+    fn long_lists_keep_whole_entries() {
+        let groups: Vec<String> = (0..5000).map(|n| format!("group-{n}")).collect();
+        let encoded = encode_list(&groups);
+        assert!(encoded.len() <= MAX_VALUE_BYTES);
+        assert!(encoded.split(',').zip(&groups).all(|(sent, group)| sent == group));
+    }
+
+    #[test]
+    fn every_fact_has_its_own_header() {
+        let headers = IdentityHeaders::default();
+        let names: std::collections::HashSet<_> = headers.headers().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), Fact::ALL.len());
+    }
+}

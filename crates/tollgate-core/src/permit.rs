@@ -1,0 +1,28 @@
+//! A permit is evidence: its fields are private, and only [`crate::check::decide`] makes one.
+
+use crate::caller::Caller;
+use crate::route::Route;
+
+/// Proof that a check was decided in the caller's favour. An answer that lets a request through can only be made from
+/// one of these.
+#[derive(Debug)]
+pub struct Permit<'p> {
+    caller: Option<Caller>,
+    route: &'p Route,
+}
+
+impl<'p> Permit<'p> {
+    pub(crate) const fn new(caller: Option<Caller>, route: &'p Route) -> Self {
+        Self { caller, route }
+    }
+
+    /// Who calls; `None` on a public route.
+    pub const fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+
+    /// The route that admits the request.
+    pub const fn route(&self) -> &'p Route {
+        self.route
+    }
+}

@@ -1,0 +1,200 @@
+//! From verdict to answer, as plain values that each door only has to copy. Fields are private: an [`Allow`] is only
+//! ever made from a [`Permit`], and a [`Deny`] always has an error status.
+
+use http::StatusCode;
+
+use crate::caller::Caller;
+use crate::check::Verdict;
+use crate::denial::{Denial, DenialClass, DenialCode};
+use crate::dialect::Dialect;
+use crate::identity::{self, Fact, MAX_VALUE_BYTES};
+use crate::input::{CheckId, CheckInput};
+use crate::permit::Permit;
+use crate::policy::Policy;
+
+/// The answer to one check.
+#[derive(Debug)]
+pub enum Reply<'p> {
+    /// Let the request through, with these changes.
+    Allow(Allow<'p>),
+    /// Answer the caller instead.
+    Deny(Deny<'p>),
+}
+
+/// How a permitted request is changed on its way to the backend.
+#[derive(Debug)]
+pub struct Allow<'p> {
+    set: Vec<(&'p str, String)>,
+    remove: Vec<&'p str>,
+    remove_query: Option<&'p str>,
+    metadata: Vec<(&'static str, String)>,
+}
+
+/// What a refused caller gets.
+#[derive(Debug)]
+pub struct Deny<'p> {
+    status: StatusCode,
+    code: DenialCode,
+    headers: Vec<(&'p str, String)>,
+    body: String,
+    metadata: Vec<(&'static str, String)>,
+}
+
+impl Allow<'_> {
+    /// Headers to set for the backend, replacing every copy that the client sent. Never empty values.
+    pub fn set(&self) -> &[(&str, String)] {
+        &self.set
+    }
+
+    /// Headers to remove before the backend sees the request.
+    pub fn remove(&self) -> &[&str] {
+        &self.remove
+    }
+
+    /// The query parameter to remove: the one that carried the credential.
+    pub const fn remove_query(&self) -> Option<&str> {
+        self.remove_query
+    }
+
+    /// Facts for the gateway's dynamic metadata; values are strings, ids included.
+    pub fn metadata(&self) -> &[(&'static str, String)] {
+        &self.metadata
+    }
+}
+
+impl Deny<'_> {
+    /// Always a client or server error.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The true code, for doors that answer outages in a way of their own.
+    pub const fn code(&self) -> DenialCode {
+        self.code
+    }
+
+    /// Headers of the answer.
+    pub fn headers(&self) -> &[(&str, String)] {
+        &self.headers
+    }
+
+    /// The body, in the caller's dialect.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// Facts for the gateway's dynamic metadata.
+    pub fn metadata(&self) -> &[(&'static str, String)] {
+        &self.metadata
+    }
+}
+
+impl<'p> Reply<'p> {
+    /// The answer to a verdict. `input` is absent when the request could not even be parsed.
+    pub fn new(
+        verdict: &Verdict<'p>,
+        input: Option<&CheckInput<'_>>,
+        policy: &'p Policy,
+        check_id: CheckId,
+    ) -> Self {
+        match verdict {
+            Ok(permit) => Self::Allow(allow(permit, policy, check_id)),
+            Err(denial) => Self::Deny(deny(denial, input, policy, check_id)),
+        }
+    }
+}
+
+fn allow<'p>(permit: &Permit<'p>, policy: &'p Policy, check_id: CheckId) -> Allow<'p> {
+    let mut set = Vec::with_capacity(Fact::ALL.len());
+    let mut remove = Vec::new();
+    let mut metadata = Vec::with_capacity(Fact::ALL.len() + 1);
+    for (name, fact) in policy.identity.headers() {
+        match fact.and_then(|fact| value(fact, permit.caller(), check_id)) {
+            // An empty value would leave the client's own header standing in some Envoy versions.
+            Some(value) if !value.is_empty() && value.len() <= MAX_VALUE_BYTES => set.push((name, value)),
+            _ => remove.push(name),
+        }
+    }
+    for fact in Fact::ALL {
+        if let Some(value) = value(fact, permit.caller(), check_id) {
+            metadata.push((fact.as_str(), value));
+        }
+    }
+    metadata.push(("route", identity::encode(&permit.route().name)));
+    if !permit.route().forward_credential {
+        remove.extend(policy.credential_headers.iter().map(|place| place.name.as_str()));
+    }
+    let remove_query =
+        permit.route().query_credential.as_deref().filter(|_| !permit.route().forward_credential);
+    Allow { set, remove, remove_query, metadata }
+}
+
+fn value(fact: Fact, caller: Option<&Caller>, check_id: CheckId) -> Option<String> {
+    let encoded = |text: &str| Some(identity::encode(text));
+    match (fact, caller) {
+        (Fact::CheckId, _) => Some(check_id.to_string()),
+        (_, None) => None,
+        (Fact::Subject, Some(caller)) => encoded(caller.subject()),
+        (Fact::User, Some(Caller::User(token))) => encoded(&token.username),
+        (Fact::Email, Some(Caller::User(token))) => token.email.as_deref().map(identity::encode),
+        (Fact::Issuer, Some(Caller::User(token))) => encoded(&token.issuer_url),
+        (Fact::Groups, Some(Caller::User(token))) if !token.groups.is_empty() => {
+            Some(identity::encode_list(&token.groups))
+        }
+        (Fact::KeyId, Some(Caller::Key(key))) => encoded(key.id.as_str()),
+        (Fact::Project, Some(Caller::Key(key))) => encoded(&key.project),
+        (Fact::Organization, Some(Caller::Key(key))) => encoded(&key.organization),
+        (Fact::User | Fact::Email | Fact::Issuer | Fact::Groups, Some(_)) => None,
+        (Fact::KeyId | Fact::Project | Fact::Organization, Some(_)) => None,
+    }
+}
+
+fn deny<'p>(
+    denial: &Denial,
+    input: Option<&CheckInput<'_>>,
+    policy: &'p Policy,
+    check_id: CheckId,
+) -> Deny<'p> {
+    let route = input.and_then(|i| i.route);
+    let unauthenticated =
+        route.and_then(|r| r.unauthenticated_status).unwrap_or(policy.unauthenticated_status);
+    let status = denial.code().status(unauthenticated);
+    let dialect = input.map_or(Dialect::Text, |i| Dialect::of_path(&i.target.path));
+    let mut headers = vec![
+        (policy.identity.check_id_header(), check_id.to_string()),
+        ("content-type", dialect.content_type().to_owned()),
+        ("cache-control", "no-store".to_owned()),
+        ("x-content-type-options", "nosniff".to_owned()),
+    ];
+    if denial.code().class() == DenialClass::Unauthenticated {
+        headers.push(("www-authenticate", challenge(denial.code().public(), &policy.realm)));
+    }
+    if let Some(seconds) = denial.retry_after_secs() {
+        headers.push(("retry-after", seconds.to_string()));
+    }
+    let metadata = vec![
+        (Fact::CheckId.as_str(), check_id.to_string()),
+        ("denial_code", denial.code().as_str().to_owned()),
+    ];
+    let body = dialect.body(denial, status, check_id);
+    Deny { status, code: denial.code(), headers, body, metadata }
+}
+
+/// RFC 6750 section 3: no `error` when nothing was presented.
+fn challenge(code: DenialCode, realm: &str) -> String {
+    // A realm is a quoted-string (RFC 9110 section 5.6.4): quotes and backslashes would end it early.
+    let realm: String =
+        realm.chars().filter(|c| (' '..='~').contains(c) && *c != '"' && *c != '\\').collect();
+    let error = match code {
+        DenialCode::CredentialMissing => return format!("Bearer realm=\"{realm}\""),
+        DenialCode::CredentialMalformed | DenialCode::CredentialAmbiguous => "invalid_request",
+        _ => "invalid_token",
+    };
+    let description = match code {
+        DenialCode::TokenExpired => "The token has expired",
+        DenialCode::TokenLightweight => "The token has no subject",
+        DenialCode::CredentialAmbiguous => "More than one credential was sent",
+        _ => "The credential was refused",
+    };
+    format!("Bearer realm=\"{realm}\", error=\"{error}\", error_description=\"{description}\"")
+}
