@@ -35,13 +35,13 @@ impl Ports {
 ///
 /// The one place that knows how the file is laid out.
 fn configuration(ports: Ports, settings: &Value) -> Value {
-    let address = |port: u16| json!({"address": format!("127.0.0.1:{port}")});
+    let listener = |port: u16| json!({"listen": format!("127.0.0.1:{port}")});
     let mut whole = json!({
         "server": {
-            "http": address(ports.http),
-            "grpc": address(ports.grpc),
-            "check": address(ports.check),
-            "metrics": address(ports.metrics),
+            "http": listener(ports.http),
+            "grpc": listener(ports.grpc),
+            "check": listener(ports.check),
+            "metrics": listener(ports.metrics),
         },
     });
     merge(&mut whole, settings);
