@@ -1,0 +1,11 @@
+//! The integration tests, one binary: the rig's own smoke tests, the tidy rules, and the product end to end.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected must stop, and loudly"
+)]
+
+mod harness;
+mod smoke;
+mod tidy;
