@@ -66,7 +66,7 @@ impl Reply {
         if self.answer.cut { "max_tokens" } else { "end_turn" }
     }
 
-    fn message(&self, content: Value, stop_reason: Option<&str>, output_tokens: usize) -> Value {
+    fn message(&self, content: &Value, stop_reason: Option<&str>, output_tokens: usize) -> Value {
         json!({
             "id": self.id,
             "type": "message",
@@ -86,12 +86,12 @@ impl Reply {
 
     fn whole(&self) -> Value {
         let content = json!([{ "type": "text", "text": self.answer.text() }]);
-        self.message(content, Some(self.stop_reason()), self.answer.tokens())
+        self.message(&content, Some(self.stop_reason()), self.answer.tokens())
     }
 
     fn events(&self) -> Vec<Event> {
         let mut events = vec![
-            json!({ "type": "message_start", "message": self.message(json!([]), None, 0) }),
+            json!({ "type": "message_start", "message": self.message(&json!([]), None, 0) }),
             json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "text", "text": "" } }),
             json!({ "type": "ping" }),
         ];

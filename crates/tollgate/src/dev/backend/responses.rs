@@ -87,7 +87,7 @@ impl Reply {
         if self.answer.cut { "incomplete" } else { "completed" }
     }
 
-    fn response(&self, status: &str, output: Value, usage: Value) -> Value {
+    fn response(&self, status: &str, output: &Value, usage: &Value) -> Value {
         let cut = status == "incomplete";
         json!({
             "id": self.id,
@@ -120,13 +120,13 @@ impl Reply {
         json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
     }
 
-    fn item(&self, status: &str, content: Value) -> Value {
+    fn item(&self, status: &str, content: &Value) -> Value {
         json!({ "type": "message", "id": self.item_id, "status": status, "role": "assistant", "content": content })
     }
 
     fn finished(&self) -> Value {
         let status = self.final_status();
-        let item = self.item(status, json!([Self::part(&self.answer.text())]));
+        let item = self.item(status, &json!([Self::part(&self.answer.text())]));
         let usage = json!({
             "input_tokens": self.answer.prompt_tokens,
             "input_tokens_details": { "cached_tokens": 0 },
@@ -134,7 +134,7 @@ impl Reply {
             "output_tokens_details": { "reasoning_tokens": 0 },
             "total_tokens": self.answer.prompt_tokens + self.answer.tokens(),
         });
-        self.response(status, json!([item]), usage)
+        self.response(status, &json!([item]), &usage)
     }
 
     fn events(&self) -> Vec<Event> {
@@ -146,11 +146,11 @@ impl Reply {
             event["content_index"] = json!(0);
             event
         };
-        let open = || self.response("in_progress", json!([]), Value::Null);
+        let open = || self.response("in_progress", &json!([]), &Value::Null);
         let mut events = vec![
             json!({ "type": "response.created", "response": open() }),
             json!({ "type": "response.in_progress", "response": open() }),
-            json!({ "type": "response.output_item.added", "output_index": 0, "item": self.item("in_progress", json!([])) }),
+            json!({ "type": "response.output_item.added", "output_index": 0, "item": self.item("in_progress", &json!([])) }),
             at(json!({ "type": "response.content_part.added", "part": Self::part("") })),
         ];
         for piece in &self.answer.pieces {
@@ -158,7 +158,7 @@ impl Reply {
         }
         events.push(at(json!({ "type": "response.output_text.done", "text": text, "logprobs": [] })));
         events.push(at(json!({ "type": "response.content_part.done", "part": Self::part(&text) })));
-        let item = self.item(status, json!([Self::part(&text)]));
+        let item = self.item(status, &json!([Self::part(&text)]));
         events.push(json!({ "type": "response.output_item.done", "output_index": 0, "item": item }));
         events.push(json!({ "type": format!("response.{status}"), "response": self.finished() }));
         for (number, event) in events.iter_mut().enumerate() {

@@ -96,7 +96,7 @@ pub async fn locate(
                 OLDEST.1
             )),
             Err(reason) => {
-                progress(&format!("{} is not usable ({reason}); looking further.", path.display()))
+                progress(&format!("{} is not usable ({reason}); looking further.", path.display()));
             }
         }
     }
@@ -152,6 +152,8 @@ fn is_recent(version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
     use super::*;
 
     #[test]

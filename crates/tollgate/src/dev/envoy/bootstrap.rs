@@ -52,6 +52,8 @@ fn listener(options: &BootstrapOptions, gateway: &Gateway, names: &Names) -> Val
         "name": names.stats,
         "address": socket_address(gateway.listen),
         "per_connection_buffer_limit_bytes": 1_048_576,
+        // With port sharing a second Envoy on the same port would start and take half of the connections.
+        "enable_reuse_port": false,
         "filter_chains": [{ "filters": [{
             "name": "envoy.filters.network.http_connection_manager",
             "typed_config": connection_manager(options, gateway, names),

@@ -28,6 +28,16 @@ pub enum EnvoyError {
     /// The configuration names no admin interface to ask.
     #[error("the Envoy configuration has no admin address")]
     NoAdmin,
+    /// Something listens there already, or may not. Looked at before the start, because another Envoy on the same
+    /// admin port would answer for ours.
+    #[error("cannot listen on {address} for Envoy")]
+    Port {
+        /// The admin address or a listener's.
+        address: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
     /// The log file cannot be opened.
     #[error("cannot write Envoy's log to {}", path.display())]
     LogFile {
@@ -77,7 +87,11 @@ impl EnvoyProcess {
     /// Starts `binary` with `bootstrap` and waits until its listeners serve. What Envoy says goes to the end of
     /// `log_file`. The configuration travels as an argument, so that no file has to be cleaned up.
     pub async fn start(binary: &Path, bootstrap: &Value, log_file: &Path) -> Result<Self, EnvoyError> {
-        let admin = admin_address(bootstrap).ok_or(EnvoyError::NoAdmin)?;
+        let admin = address_of(&bootstrap["admin"]).ok_or(EnvoyError::NoAdmin)?;
+        let listeners = bootstrap["static_resources"]["listeners"].as_array().into_iter().flatten();
+        for address in listeners.filter_map(address_of).chain([admin]) {
+            TcpListener::bind(address).map_err(|source| EnvoyError::Port { address, source })?;
+        }
         let log_error = |source| EnvoyError::LogFile { path: log_file.to_owned(), source };
         let log = open_log(log_file).map_err(log_error)?;
         // Only what this run says belongs in an error.
@@ -131,12 +145,12 @@ impl EnvoyProcess {
     }
 
     async fn end(&mut self) -> Result<(), EnvoyError> {
+        if self.child.try_wait().is_ok_and(|status| status.is_some()) {
+            return Ok(());
+        }
         // The admin interface's way out is the same as SIGTERM's, and can only meet the process whose port this is.
         let asked = ask_admin(self.admin, "POST", "/quitquitquit").await;
         if matches!(asked, Ok(200)) && timeout(STOP_PATIENCE, self.child.wait()).await.is_ok() {
-            return Ok(());
-        }
-        if self.child.try_wait().is_ok_and(|status| status.is_some()) {
             return Ok(());
         }
         let result = self.child.kill().await;
@@ -169,8 +183,9 @@ pub fn free_loopback_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-fn admin_address(bootstrap: &Value) -> Option<SocketAddr> {
-    let address = &bootstrap["admin"]["address"]["socket_address"];
+/// The socket address of a listener or of the admin interface.
+fn address_of(listener: &Value) -> Option<SocketAddr> {
+    let address = &listener["address"]["socket_address"];
     let port = u16::try_from(address["port_value"].as_u64()?).ok()?;
     Some(SocketAddr::new(address["address"].as_str()?.parse().ok()?, port))
 }

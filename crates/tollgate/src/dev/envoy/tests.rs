@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,15 +20,39 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::dev::backend::{self, BackendOptions};
 
-#[expect(clippy::print_stderr, reason = "a skip has to be seen")]
-async fn envoy() -> Option<PathBuf> {
+/// The programs that the test command names, else the one that `tollgate dev` would use. Nothing is fetched.
+async fn envoys() -> Vec<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let all: Vec<PathBuf> = ["TOLLGATE_TEST_ENVOY_NEW", "TOLLGATE_TEST_ENVOY_OLD"]
+        .iter()
+        .filter_map(|name| named(name))
+        .collect();
+    if !all.is_empty() {
+        return all;
+    }
     let options = FindOptions { may_fetch: false, ..FindOptions::from_env() };
     match locate(&options, &|_| {}).await {
-        Ok(envoy) => Some(envoy.path),
+        Ok(envoy) => vec![envoy.path],
         Err(error) => {
-            eprintln!("SKIPPED: {error}");
-            None
+            skip(&error.to_string());
+            Vec::new()
         }
+    }
+}
+
+/// The newest of [`envoys`].
+async fn envoy() -> Option<PathBuf> {
+    envoys().await.into_iter().next()
+}
+
+/// Says that this test did not run: on the terminal, and in the list that the test command counts.
+#[expect(clippy::print_stderr, reason = "a skip has to be seen")]
+fn skip(reason: &str) {
+    let test = std::thread::current().name().unwrap_or("dev::envoy").to_owned();
+    eprintln!("SKIPPED {test}: {reason}");
+    if let Some(list) = std::env::var_os("TOLLGATE_SKIP_LOG") {
+        let mut list = std::fs::OpenOptions::new().append(true).create(true).open(list).unwrap();
+        writeln!(list, "{test}\t{reason}").unwrap();
     }
 }
 
@@ -89,7 +114,6 @@ fn authz() -> Router {
 
 #[tokio::test]
 async fn envoy_accepts_every_form_of_the_configuration() {
-    let Some(binary) = envoy().await else { return };
     let dir = tempfile::tempdir().unwrap();
     let body = RequestBody { max_bytes: 8192, allow_partial: true, as_bytes: true };
     let grpc = Gateway {
@@ -113,13 +137,15 @@ async fn envoy_accepts_every_form_of_the_configuration() {
         gateways.push(Gateway::new(free(), Door::grpc(free()), backend));
     }
     let mut options = BootstrapOptions::new(free(), gateways);
-    validate(&binary, &bootstrap(&options)).await.unwrap();
     options.access_log = Some(dir.path().join("access.log"));
-    validate(&binary, &bootstrap(&options)).await.unwrap();
-    let mut broken = bootstrap(&options);
+    let good = bootstrap(&options);
+    let mut broken = good.clone();
     broken["static_resources"]["clusters"][0]["no_such_field"] = json!(1);
-    let error = validate(&binary, &broken).await.unwrap_err();
-    assert!(error.to_string().contains("no_such_field"), "{error}");
+    for binary in envoys().await {
+        validate(&binary, &good).await.unwrap();
+        let error = validate(&binary, &broken).await.unwrap_err();
+        assert!(error.to_string().contains("no_such_field"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -251,15 +277,36 @@ async fn stop_and_drop_leave_no_process() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_an_error_with_envoys_own_words() {
+async fn a_taken_port_is_an_error_that_names_it_and_leaves_its_owner_alone() {
     let Some(binary) = envoy().await else { return };
     let dir = tempfile::tempdir().unwrap();
-    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let gateway = Gateway::new(taken.local_addr().unwrap(), Door::Open, Backend::plain("127.0.0.1", 9));
-    let config = bootstrap(&BootstrapOptions::new(free(), vec![gateway]));
+    let gateway = || Gateway::new(free(), Door::Open, Backend::plain("127.0.0.1", 9));
+    let taken = gateway();
+    let mut owner = start(&binary, vec![taken.clone()], dir.path()).await;
+    let log = dir.path().join("second.log");
+    for (options, address) in [
+        (BootstrapOptions::new(free(), vec![gateway(), taken.clone()]), taken.listen),
+        (BootstrapOptions::new(owner.admin(), vec![gateway()]), owner.admin()),
+    ] {
+        let error = EnvoyProcess::start(&binary, &bootstrap(&options), &log).await.unwrap_err();
+        assert!(matches!(error, EnvoyError::Port { .. }), "{error}");
+        assert!(error.to_string().contains(&address.to_string()), "{error}");
+    }
+    let still_there = tokio::time::timeout(Duration::from_millis(200), owner.exited()).await;
+    assert!(still_there.is_err(), "the first Envoy goes on");
+    owner.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_configuration_is_an_error_with_envoys_own_words() {
+    let Some(binary) = envoy().await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let gateway = Gateway::new(free(), Door::Open, Backend::plain("127.0.0.1", 9));
+    let mut config = bootstrap(&BootstrapOptions::new(free(), vec![gateway]));
+    config["static_resources"]["clusters"][0]["connect_timeout"] = json!("soon");
     let error = EnvoyProcess::start(&binary, &config, &dir.path().join("envoy.log")).await.unwrap_err();
     assert!(matches!(error, EnvoyError::Ended { .. }), "{error}");
-    assert!(error.to_string().contains(&taken.local_addr().unwrap().to_string()), "{error}");
+    assert!(error.to_string().contains("connect_timeout") || error.to_string().contains("soon"), "{error}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) async fn show(
     Ok(match issuer.read_request(&form) {
         Ok(request) if form.get("prompt") == Some("none") => request.refuse(&issuer, "login_required"),
         Ok(request) => issuer.login_page(&request, &form, None),
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     })
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn submit(
     let form = Form::parse_body(&headers, &body)?;
     let request = match issuer.read_request(&form) {
         Ok(request) => request,
-        Err(refusal) => return Ok(refusal),
+        Err(refusal) => return Ok(*refusal),
     };
     let username = form.get("username").unwrap_or_default();
     let user = match issuer.users.login(username, form.get("password").unwrap_or_default()) {
@@ -92,27 +92,25 @@ struct AuthRequest<'a> {
 impl DevIssuer {
     /// Checks a request in the order that safety asks: until client and redirect URI are known to belong together,
     /// nothing is sent to that URI and the person sees a page instead.
-    fn read_request<'a>(&'a self, form: &'a Form) -> Result<AuthRequest<'a>, Response> {
+    fn read_request<'a>(&'a self, form: &'a Form) -> Result<AuthRequest<'a>, Box<Response>> {
         let Some(client) = form.get("client_id").and_then(|id| self.client(id)) else {
-            return Err(pages::error(
-                StatusCode::BAD_REQUEST,
-                "This application is not known here (client_id).",
-            ));
+            let text = "This application is not known here (client_id).";
+            return Err(Box::new(pages::error(StatusCode::BAD_REQUEST, text)));
         };
         let redirect_text = form.get("redirect_uri").unwrap_or_default();
         let Some(redirect) = accepted_redirect(client, redirect_text) else {
             let text =
                 "The address to return to (redirect_uri) is neither a loopback address nor configured.";
-            return Err(pages::error(StatusCode::BAD_REQUEST, text));
+            return Err(Box::new(pages::error(StatusCode::BAD_REQUEST, text)));
         };
         let challenge = form.get("code_challenge").unwrap_or_default();
         let request = AuthRequest { client, redirect, redirect_text, state: form.get("state"), challenge };
         if form.get("response_type") != Some("code") {
-            return Err(request.refuse(self, "unsupported_response_type"));
+            return Err(Box::new(request.refuse(self, "unsupported_response_type")));
         }
         // RFC 7636 reads an absent method as `plain`, which this issuer refuses.
         if form.get("code_challenge_method") != Some("S256") || !is_challenge(challenge) {
-            return Err(request.refuse(self, "invalid_request"));
+            return Err(Box::new(request.refuse(self, "invalid_request")));
         }
         Ok(request)
     }
