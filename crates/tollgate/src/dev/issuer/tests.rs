@@ -582,6 +582,39 @@ async fn keys_are_rotated_from_this_machine_and_not_from_a_web_page() {
 }
 
 #[tokio::test]
+async fn a_running_issuer_is_asked_to_rotate() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer_url = format!("http://{}/realms/master", listener.local_addr().unwrap());
+    let world =
+        World::with(DevIssuerOptions { issuer_url: issuer_url.clone(), ..DevIssuerOptions::default() });
+    let service = world.router.clone().into_make_service_with_connect_info::<SocketAddr>();
+    let server = tokio::spawn(async move { axum::serve(listener, service).await });
+    let rotated = rotate_running(&issuer_url, Some(7)).await.unwrap();
+    assert_eq!(rotated.overlap_secs, 7);
+    assert_eq!(world.issuer.jwks()["keys"][0]["kid"], rotated.kid);
+    server.abort();
+    let _stopped = server.await;
+    let error = rotate_running(&issuer_url, None).await.unwrap_err();
+    assert!(error.to_string().contains("is `tollgate dev` running?"), "{error}");
+    assert!(matches!(rotate_running("nonsense", None).await, Err(RotateError::Url(_))));
+}
+
+#[tokio::test]
+async fn the_audience_is_a_string_a_list_or_left_out() {
+    let word = |text: &str| text.to_owned();
+    let cases = [
+        (vec![word("a")], json!("a")),
+        (vec![word("a"), word("b")], json!(["a", "b"])),
+        (Vec::new(), json!(null)),
+    ];
+    for (audience, expected) in cases {
+        let world = World::with(DevIssuerOptions { audience, ..DevIssuerOptions::default() });
+        let token = world.access_token("alice", "alice").await;
+        assert_eq!(world.issuer.verify_access_token(&token).unwrap()["aud"], expected);
+    }
+}
+
+#[tokio::test]
 async fn tokens_outlive_a_restart_when_a_state_directory_is_given() {
     let dir = tempfile::tempdir().unwrap();
     let first = World::with(options_in(dir.path()));

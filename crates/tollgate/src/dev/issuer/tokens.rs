@@ -43,8 +43,11 @@ impl DevIssuer {
         let mut claims = self.common_claims(login, session, now)?;
         let audience = &self.options.audience;
         // Keycloak writes one audience as a string and several as an array; both forms are RFC 7519.
-        let audience = if let [one] = audience.as_slice() { json!(one) } else { json!(audience) };
-        claims.insert("aud".to_owned(), audience);
+        match audience.as_slice() {
+            [] => None,
+            [one] => claims.insert("aud".to_owned(), json!(one)),
+            several => claims.insert("aud".to_owned(), json!(several)),
+        };
         claims.insert("typ".to_owned(), json!("Bearer"));
         claims.insert("scope".to_owned(), json!(login.scope));
         claims.insert("realm_access".to_owned(), json!({ "roles": login.user.roles }));
