@@ -1,1 +1,4 @@
 //! Tollgate.
+
+pub mod clock;
+pub mod dev;
