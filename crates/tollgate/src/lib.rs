@@ -1,4 +1,15 @@
-//! Tollgate.
+//! Tollgate: everything that touches the world. The rules are in `tollgate-core`; this crate brings them requests, facts
+//! and time, and carries their replies away.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod dev;
+pub mod doors;
+pub mod health;
+pub mod lifecycle;
+pub mod listener;
+pub mod store;
+pub mod telemetry;
+pub mod views;

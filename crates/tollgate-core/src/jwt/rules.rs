@@ -47,13 +47,13 @@ pub enum Audiences {
     OneOf(Vec<String>),
 }
 
-/// A claim that must have one of these values; a list of strings satisfies it when one entry does.
+/// A claim that must have one of these values, types included; a list satisfies it when one entry does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequiredClaim {
     /// Where it stands.
     pub path: ClaimPath,
     /// Accepted values.
-    pub one_of: Vec<String>,
+    pub one_of: Vec<Value>,
 }
 
 /// Where the facts about a caller stand among the claims.

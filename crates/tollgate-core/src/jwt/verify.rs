@@ -130,7 +130,7 @@ pub fn verify(
     check_party(claims, rules)?;
     for required in &rules.required_claims {
         let value = required.path.get(claims);
-        let meets = |v: &Value| v.as_str().is_some_and(|text| required.one_of.iter().any(|one| one == text));
+        let meets = |v: &Value| required.one_of.contains(v);
         let met = value.is_some_and(|v| meets(v) || v.as_array().is_some_and(|list| list.iter().any(meets)));
         if !met {
             return Err(TokenFault::RequiredClaim(required.path.to_string()));

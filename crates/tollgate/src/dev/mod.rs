@@ -4,3 +4,5 @@
 pub mod backend;
 pub mod envoy;
 pub mod issuer;
+pub mod stand;
+pub mod trial;

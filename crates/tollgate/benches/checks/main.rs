@@ -1,0 +1,60 @@
+//! What a check costs, measured from outside: the gRPC door and the way through Envoy, each beside a floor in the same
+//! run. Run it with `cargo bench -p tollgate --bench checks -- [--seconds N] [--markdown FILE]`.
+//!
+//! Two loads are used. The closed loop finds the throughput: a fixed number of calls is always in flight. The open loop
+//! finds the latency: calls start on a schedule, and a late call is measured from when it should have started, so that a
+//! stall is seen by every call that it delays (no coordinated omission).
+
+mod floor;
+mod gateway;
+mod load;
+mod rig;
+mod scenario;
+mod table;
+
+use std::time::Duration;
+
+use clap::Parser;
+
+/// Measures checks against a floor in the same run.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Seconds of each measured phase.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Only the gRPC door, no Envoy.
+    #[arg(long)]
+    grpc_only: bool,
+    /// Writes the result as Markdown to this file too.
+    #[arg(long)]
+    markdown: Option<std::path::PathBuf>,
+    /// Serves constant answers on this port and does nothing else: the floor runs in a process of its own, as
+    /// Tollgate does.
+    #[arg(long, hide = true)]
+    floor_port: Option<u16>,
+    /// Accepted because cargo passes it.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        if let Some(port) = options.floor_port {
+            return floor::serve(port).await;
+        }
+        let phase = Duration::from_secs(options.seconds);
+        let rig = rig::Rig::start().await?;
+        let mut report = scenario::grpc(&rig, phase).await?;
+        if !options.grpc_only {
+            report.extend(gateway::through_envoy(&rig, phase).await?);
+        }
+        let text = table::markdown(&report, &table::hardware());
+        println!("{text}");
+        if let Some(path) = options.markdown {
+            std::fs::write(path, text)?;
+        }
+        Ok(())
+    })
+}

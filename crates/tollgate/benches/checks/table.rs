@@ -1,0 +1,45 @@
+//! The report: one Markdown table, with the machine it was measured on.
+
+use std::fmt::Write as _;
+
+use crate::scenario::{OPEN_RATE, Row};
+
+/// The machine, as the kernel describes it.
+pub fn hardware() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|l| l.strip_prefix("model name"))
+        .map_or("unknown CPU", |m| m.trim_matches([' ', '\t', ':']));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{model}, {cores} cores, shared by load generator and servers")
+}
+
+/// The rows as Markdown.
+pub fn markdown(rows: &[Row], hardware: &str) -> String {
+    let mut out = format!(
+        "Machine: {hardware}. Closed loop: {} calls in flight. Open loop: {OPEN_RATE:.0} calls a second on the gRPC door, \
+         latency from the scheduled start.\n\n\
+         | case | calls/s | of floor | p50 µs | p99 µs | open p50 µs | open p99 µs | open p99.9 µs |\n\
+         |---|---|---|---|---|---|---|---|\n",
+        crate::load::IN_FLIGHT,
+    );
+    for row in rows {
+        let floor = row.floor.as_ref().and_then(|name| rows.iter().find(|r| r.name == *name));
+        let of_floor = floor.map_or("".to_owned(), |f| format!("{:.2}", row.closed.rate / f.closed.rate));
+        let (closed, open) = (&row.closed.latency, &row.open.latency);
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "| {} | {:.0} | {of_floor} | {} | {} | {} | {} | {} |",
+            row.name,
+            row.closed.rate,
+            closed.value_at_quantile(0.5),
+            closed.value_at_quantile(0.99),
+            open.value_at_quantile(0.5),
+            open.value_at_quantile(0.99),
+            open.value_at_quantile(0.999),
+        );
+    }
+    out
+}

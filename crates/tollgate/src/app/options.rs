@@ -1,0 +1,147 @@
+//! From the settings to the plain options that each room takes, so that no room knows the configuration.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use http::StatusCode;
+use tollgate_core::policy::Policy;
+use url::Url;
+
+use crate::config::settings::{LogFormat as LogFormatSetting, TlsSettings, UnavailableStatus};
+use crate::config::{Compiled, IssuerLocation, Settings};
+use crate::doors::http::HttpDoorOptions;
+use crate::listener::{Limits, ListenOptions, TlsOptions};
+use crate::store::StoreOptions;
+use crate::telemetry::{DecisionLogOptions, Decisions, LogFormat, LogOptions, OtlpOptions};
+use crate::views::{IssuerSource, KeyLocation, KeysView, Rulebook};
+
+/// The log.
+pub fn logs(settings: &Settings, rust_log: Option<String>) -> LogOptions {
+    let format = match settings.logging.format {
+        LogFormatSetting::Auto => LogFormat::Auto,
+        LogFormatSetting::Text => LogFormat::Text,
+        LogFormatSetting::Json => LogFormat::Json,
+    };
+    LogOptions { format, rust_log, level: settings.logging.level.clone(), ..LogOptions::default() }
+}
+
+/// The decision line.
+pub fn decisions(settings: &Settings) -> DecisionLogOptions {
+    let decisions = if settings.logging.decisions { Decisions::All } else { Decisions::None };
+    DecisionLogOptions { decisions, ..DecisionLogOptions::default() }
+}
+
+/// The database, when one is configured.
+pub fn store(settings: &Settings) -> anyhow::Result<Option<StoreOptions>> {
+    let database = &settings.database;
+    let Some(url) = &database.url else { return Ok(None) };
+    Ok(Some(StoreOptions {
+        url: url.reveal().to_owned(),
+        pool_size: database.pool_size,
+        connect_timeout: Duration::from_millis(database.connect_timeout_ms),
+        statement_timeout: Duration::from_millis(database.statement_timeout_ms),
+    }))
+}
+
+/// Traces, when an endpoint is configured.
+pub fn otlp(settings: &Settings) -> anyhow::Result<Option<OtlpOptions>> {
+    let otlp = &settings.telemetry.otlp;
+    let Some(endpoint) = &otlp.endpoint else { return Ok(None) };
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in &otlp.headers {
+        let name =
+            http::HeaderName::try_from(name).with_context(|| format!("telemetry.otlp.headers.{name}"))?;
+        let mut value = http::HeaderValue::try_from(value.reveal())
+            .with_context(|| format!("telemetry.otlp.headers.{name}: the value cannot stand in a header"))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(Some(OtlpOptions { endpoint: endpoint.clone(), sample_ratio: otlp.sample_ratio, headers }))
+}
+
+/// Where the issuers' keys are.
+pub fn sources(compiled: &Compiled) -> anyhow::Result<Vec<IssuerSource>> {
+    let source = |plan: &crate::config::IssuerPlan| {
+        let location = match &plan.location {
+            IssuerLocation::Discovery { issuer_url } => KeyLocation::Discovery { issuer: issuer_url.clone() },
+            IssuerLocation::Jwks { url } => KeyLocation::Jwks {
+                url: Url::parse(url).with_context(|| format!("jwks_url of issuer {}", plan.rules.name))?,
+            },
+            IssuerLocation::Static { jwks } => KeyLocation::Static { document: jwks.clone() },
+        };
+        Ok(IssuerSource {
+            rules: plan.rules.clone(),
+            location,
+            allow_http: plan.allow_http,
+            refresh: plan.refresh,
+            cooldown: plan.cooldown,
+            max_stale: plan.max_stale,
+            fetch_timeout: plan.fetch_timeout,
+            max_bytes: plan.max_bytes,
+            ca_file: plan.ca_file.clone(),
+        })
+    };
+    compiled.issuers.iter().map(source).collect()
+}
+
+/// The rulebook of these settings.
+pub fn rulebook(settings: &Settings, policy: Policy, keys: KeysView) -> Rulebook {
+    Rulebook {
+        policy,
+        keys,
+        deadline: Duration::from_millis(settings.checks.deadline_ms),
+        max_concurrent: usize::try_from(settings.checks.max_concurrent).unwrap_or(usize::MAX),
+    }
+}
+
+/// The HTTP doors.
+pub fn http_doors(settings: &Settings) -> HttpDoorOptions {
+    let check = &settings.server.check;
+    HttpDoorOptions {
+        trusted_peers: check.trusted_peers.iter().map(|network| network.0).collect(),
+        unavailable_status: match check.unavailable_status {
+            UnavailableStatus::Forbidden => StatusCode::FORBIDDEN,
+            UnavailableStatus::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        },
+        envoy_prefix: check.envoy_prefix.clone(),
+    }
+}
+
+/// The four ports: http, grpc, check, metrics.
+pub fn listeners(settings: &Settings) -> [ListenOptions; 4] {
+    let server = &settings.server;
+    let secs = Duration::from_secs;
+    let limits = Limits {
+        header_read_timeout: secs(server.limits.header_read_timeout_secs),
+        max_header_bytes: server.limits.max_header_bytes,
+        max_connections: usize::try_from(server.limits.max_connections).unwrap_or(usize::MAX),
+        grace: secs(server.shutdown_grace_secs),
+        ..Limits::default()
+    };
+    let grpc_limits = Limits {
+        max_streams: server.grpc.max_streams,
+        max_connection_age: Some(secs(server.grpc.max_connection_age_secs)).filter(|age| !age.is_zero()),
+        max_connection_age_jitter: secs(server.grpc.max_connection_age_jitter_secs),
+        keepalive_interval: Some(secs(server.grpc.keepalive_interval_secs)).filter(|every| !every.is_zero()),
+        keepalive_timeout: secs(server.grpc.keepalive_timeout_secs),
+        ..limits.clone()
+    };
+    let port = |name, setting, address, tls: Option<&TlsSettings>, limits: &Limits| ListenOptions {
+        name,
+        setting,
+        address,
+        tls: tls.map(|tls| TlsOptions {
+            cert_file: tls.cert_file.clone(),
+            key_file: tls.key_file.clone(),
+            client_ca_file: tls.client_ca_file.clone(),
+            look_every: secs(tls.reload_secs),
+        }),
+        limits: limits.clone(),
+    };
+    [
+        port("http", "server.http.listen", server.http.listen.0, None, &limits),
+        port("grpc", "server.grpc.listen", server.grpc.listen.0, server.grpc.tls.as_ref(), &grpc_limits),
+        port("check", "server.check.listen", server.check.listen.0, server.check.tls.as_ref(), &limits),
+        port("metrics", "server.metrics.listen", server.metrics.listen.0, None, &limits),
+    ]
+}

@@ -1,0 +1,147 @@
+//! `tollgate dev`: the whole system on one machine, started by one command and gone after Ctrl-C.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+
+use crate::app::World;
+use crate::clock::SystemClock;
+use crate::dev::issuer::rotate_running;
+use crate::dev::stand::{IssuerChoice, Ports, Stand, StandOptions};
+use crate::dev::trial;
+use crate::telemetry::{LogOptions, LogOutput, Logs};
+
+/// Options of the development stand.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    #[command(subcommand)]
+    command: Option<DevCommand>,
+    /// Your own backend instead of the sample one, such as http://localhost:11434.
+    #[arg(long, value_name = "URL")]
+    backend: Option<String>,
+    /// Your own issuer instead of the built-in one, such as https://keycloak.example.com/realms/ai.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// An audience that tokens of --issuer must have; any is accepted without it.
+    #[arg(long, value_name = "AUD", requires = "issuer")]
+    audience: Vec<String>,
+    /// A file that holds a token of --issuer, for Test 2.
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    token_file: Option<PathBuf>,
+    /// Users and clients of the built-in issuer, as YAML.
+    #[arg(long, value_name = "FILE", conflicts_with = "issuer")]
+    issuer_config: Option<PathBuf>,
+    /// An Envoy program to use; by default the one on PATH, else a fetched one.
+    #[arg(long, value_name = "FILE")]
+    envoy_binary: Option<PathBuf>,
+    /// Keeps logs and signing keys here instead of in a directory that is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// What callers without a credential get: 401, or 403 as in the integration guide.
+    #[arg(long, default_value_t = 401)]
+    unauthenticated_status: u16,
+    /// Stop after the tests, with exit code 0 if they passed.
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    ports: Ports,
+}
+
+#[derive(Debug, Subcommand)]
+enum DevCommand {
+    /// Make the running built-in issuer sign with a new key.
+    RotateKeys {
+        /// The built-in issuer.
+        #[arg(long, default_value = "http://localhost:8080/realms/master")]
+        issuer: String,
+        /// Seconds for which the old key stays published.
+        #[arg(long)]
+        overlap_secs: Option<u32>,
+    },
+}
+
+/// Runs the stand.
+///
+/// # Errors
+/// A part could not be started; in words that say what to do.
+pub fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
+    let runtime = super::runtime()?;
+    let say = |text: &str| {
+        // A closed terminal is no reason to stop the gateway.
+        let _ = writeln!(std::io::stdout(), "{text}");
+    };
+    if let Some(DevCommand::RotateKeys { issuer, overlap_secs }) = args.command {
+        let rotated = runtime.block_on(rotate_running(&issuer, overlap_secs))?;
+        say(&format!(
+            "new signing key {}; the old one stays published for {} s",
+            rotated.kid, rotated.overlap_secs
+        ));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let scratch = match &args.state_dir {
+        Some(_) => None,
+        None => {
+            Some(tempfile::Builder::new().prefix("tollgate-dev-").tempdir().context("a scratch directory")?)
+        }
+    };
+    let state_dir = match (&args.state_dir, &scratch) {
+        (Some(dir), _) => {
+            std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
+            dir.clone()
+        }
+        (None, Some(scratch)) => scratch.path().to_owned(),
+        (None, None) => anyhow::bail!("no state directory"),
+    };
+    let log_file = state_dir.join("tollgate.log");
+    let rust_log =
+        crate::config::Sources::of_process(None).environment.into_iter().find(|(n, _)| n == "RUST_LOG");
+    let (logs, _) = Logs::start(&LogOptions {
+        level: "info,tollgate::guide=debug".into(),
+        rust_log: rust_log.map(|(_, value)| value),
+        output: LogOutput::File(log_file.clone()),
+        ..LogOptions::default()
+    })?;
+    let issuer = match args.issuer {
+        None => IssuerChoice::BuiltIn { config: args.issuer_config },
+        Some(url) => IssuerChoice::Own { url, audiences: args.audience },
+    };
+    let options = StandOptions {
+        ports: args.ports,
+        issuer,
+        backend: args.backend,
+        envoy_binary: args.envoy_binary,
+        state_dir,
+        unauthenticated_status: args.unauthenticated_status,
+    };
+    let world = World { clock: Arc::new(SystemClock), seed: super::random_seed()?, logs: None };
+    let code = runtime.block_on(async {
+        say("tollgate dev: starting");
+        say(&format!("  tollgate's log: {}", log_file.display()));
+        let mut stand = Stand::start(options, world, &say).await?;
+        say(&stand.welcome());
+        let token = match args.token_file {
+            Some(file) => {
+                Some(std::fs::read_to_string(&file).with_context(|| format!("{}", file.display()))?)
+            }
+            None => None,
+        };
+        let passed = trial::run(&stand, token.as_deref().map(str::trim), &say).await?;
+        let code = if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        if args.once {
+            stand.stop().await?;
+            return anyhow::Ok(code);
+        }
+        say("\nCtrl-C stops everything and leaves nothing behind.");
+        let ended = stand.until_stopped().await;
+        say("\nstopping");
+        stand.stop().await?;
+        ended?;
+        Ok(ExitCode::SUCCESS)
+    });
+    drop(logs);
+    code
+}

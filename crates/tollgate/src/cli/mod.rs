@@ -1,0 +1,82 @@
+//! The command line. Exit codes: 0 done, 1 failed or denied, 2 wrong usage, 78 unusable configuration.
+
+mod check;
+pub mod config;
+mod dev;
+mod healthcheck;
+mod serve;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// Authorization and token accounting for AI gateways.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, about, max_term_width = 100)]
+struct Cli {
+    /// The configuration file; `CONFIG_PATH` names it too.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gate: answer Envoy, nginx, Traefik and Caddy until SIGTERM.
+    Serve,
+    /// Show the whole thing on this machine: issuer, backend, gate and a real Envoy.
+    Dev(dev::DevArgs),
+    /// Explain one decision, step by step, without a gateway.
+    Check(check::CheckArgs),
+    /// Check or show the configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Ask a running process whether it is ready; for container health checks.
+    Healthcheck(healthcheck::HealthcheckArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Parses the process's arguments and runs what they ask for.
+pub fn main() -> ExitCode {
+    let Cli { config, command } = Cli::parse();
+    // Every TLS user in the process shares one provider; installed twice it is still this one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let done = match command {
+        Command::Serve => serve::run(config.as_deref()),
+        Command::Dev(args) => dev::run(args),
+        Command::Check(args) => check::run(config.as_deref(), &args),
+        Command::Config(command) => command.run(config.as_deref()),
+        Command::Healthcheck(args) => healthcheck::run(config.as_deref(), &args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);
+            std::io::stdout().write_all(&script).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        // Nothing is left to do if standard error is gone too.
+        let _ = writeln!(std::io::stderr(), "tollgate: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// A runtime for a command, with all cores.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context as _;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")
+}
+
+/// 128 bits from the operating system.
+fn random_seed() -> anyhow::Result<u128> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| anyhow::anyhow!("the operating system gives no random numbers"))?;
+    Ok(u128::from_ne_bytes(bytes))
+}

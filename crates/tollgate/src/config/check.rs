@@ -1,0 +1,207 @@
+//! What the schema cannot say: keys against each other, files that must be usable, and what deserves a warning.
+
+use std::path::Path;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tracing_subscriber::EnvFilter;
+
+use super::problem::Problem;
+use super::settings::{AudienceSettings, Settings, TlsSettings, UnavailableStatus};
+
+/// Envoy's time-out for a check unless it is set.
+const ENVOY_TIMEOUT_MS: u64 = 200;
+
+/// Problems first, warnings second.
+pub(super) fn check(settings: &Settings) -> (Vec<Problem>, Vec<Problem>) {
+    let mut found = Findings::default();
+    found.listeners(settings);
+    found.checks(settings);
+    found.issuers(settings);
+    found.state_and_sight(settings);
+    (found.problems, found.warnings)
+}
+
+#[derive(Default)]
+struct Findings {
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl Findings {
+    fn problem(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        self.problems.push(Problem::new(path, text));
+    }
+
+    fn warn(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        self.warnings.push(Problem::new(path, text));
+    }
+
+    fn listeners(&mut self, settings: &Settings) {
+        let server = &settings.server;
+        let all = [
+            ("server.http.listen", server.http.listen),
+            ("server.grpc.listen", server.grpc.listen),
+            ("server.check.listen", server.check.listen),
+            ("server.metrics.listen", server.metrics.listen),
+        ];
+        for (at, (path, listen)) in all.iter().enumerate() {
+            if let Some((other, _)) = all.iter().take(at).find(|(_, other)| listen.collides_with(*other)) {
+                self.problem(
+                    *path,
+                    format!("{} is taken by {other}; checks and people never share a port", listen.0),
+                );
+            }
+        }
+        for (path, tls) in [("server.grpc.tls", &server.grpc.tls), ("server.check.tls", &server.check.tls)] {
+            if let Some(tls) = tls {
+                self.tls(path, tls);
+            }
+        }
+        for (at, peer) in server.check.trusted_peers.iter().enumerate() {
+            if peer.0.prefix_len() == 0 {
+                let text =
+                    "trusts everybody: who reaches this port can claim any host and path; name your proxies";
+                self.warn(format!("server.check.trusted_peers[{at}]"), text);
+            }
+        }
+        if server.check.unavailable_status == UnavailableStatus::ServiceUnavailable {
+            let text =
+                "503 lets requests through at gateways with failure_mode_allow; 403 denies at every gateway";
+            self.warn("server.check.unavailable_status", text);
+        }
+        if server.drain_delay_secs >= server.shutdown_grace_secs {
+            self.problem("server.drain_delay_secs", "must be shorter than server.shutdown_grace_secs");
+        }
+    }
+
+    fn tls(&mut self, path: &str, tls: &TlsSettings) {
+        let certificates = self.certificates(&format!("{path}.cert_file"), &tls.cert_file);
+        if let Some(file) = &tls.client_ca_file {
+            self.certificates(&format!("{path}.client_ca_file"), file);
+        }
+        let key = match PrivateKeyDer::from_pem_file(&tls.key_file) {
+            Ok(key) => key,
+            Err(wrong) => {
+                let shown = tls.key_file.display();
+                return self.problem(
+                    format!("{path}.key_file"),
+                    format!("no private key could be read from '{shown}': {wrong}"),
+                );
+            }
+        };
+        if let Some(chain) = certificates
+            && let Err(wrong) = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
+        {
+            self.problem(format!("{path}.key_file"), format!("does not fit the certificate: {wrong}"));
+        }
+    }
+
+    fn certificates(&mut self, path: &str, file: &Path) -> Option<Vec<CertificateDer<'static>>> {
+        let shown = file.display();
+        let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+        match read {
+            Ok(list) if list.is_empty() => {
+                self.problem(path, format!("there is no PEM certificate in '{shown}'"));
+                None
+            }
+            Ok(list) => Some(list),
+            Err(wrong) => {
+                self.problem(path, format!("no certificate could be read from '{shown}': {wrong}"));
+                None
+            }
+        }
+    }
+
+    fn checks(&mut self, settings: &Settings) {
+        let deadline = settings.checks.deadline_ms;
+        if deadline >= ENVOY_TIMEOUT_MS {
+            let text = format!(
+                "{deadline} ms is not below Envoy's own time-out of {ENVOY_TIMEOUT_MS} ms: unless that is raised, \
+                 Envoy gives up first, and failure_mode_allow then lets the request through"
+            );
+            self.warn("checks.deadline_ms", text);
+        }
+        if !settings.checks.realm.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\') {
+            self.problem("checks.realm", "write printable ASCII without quotes and backslashes");
+        }
+        if settings.routes.is_empty() {
+            self.warn("routes", "no route is configured: every request is denied");
+        } else if settings.issuers.is_empty() && settings.oauth2.is_none() {
+            self.warn("issuers", "no issuer is configured: only public routes let anyone pass");
+        }
+    }
+
+    fn issuers(&mut self, settings: &Settings) {
+        for (at, issuer) in settings.issuers.iter().enumerate() {
+            let path = format!("issuers[{at}]");
+            let fetched = issuer.jwks_url.as_deref().unwrap_or(&issuer.issuer);
+            if issuer.allow_http && issuer.jwks_file.is_none() && is_http(fetched) {
+                let text = "signing keys are fetched without TLS: whoever can change an answer on the way can make keys";
+                self.warn(format!("{path}.allow_http"), text);
+            }
+            if matches!(&issuer.audiences, AudienceSettings::OneOf(list) if list.is_empty()) {
+                self.problem(format!("{path}.audiences"), "an empty list would deny everybody");
+            }
+            if issuer.max_stale_secs < issuer.refresh_secs {
+                let text =
+                    "must not be shorter than refresh_secs: keys would be dropped before their refresh";
+                self.problem(format!("{path}.max_stale_secs"), text);
+            }
+            if let Some(file) = &issuer.ca_file {
+                self.certificates(&format!("{path}.ca_file"), file);
+            }
+        }
+        if let Some(oauth2) = &settings.oauth2 {
+            if oauth2.audiences.is_none() {
+                let text = "not given, so tokens that were made for any client are accepted; list the `aud` values to \
+                            accept, or write `any` to keep it so";
+                self.warn("oauth2.audiences", text);
+            }
+            if oauth2.allow_http && is_http(&oauth2.jwks_url) {
+                let text = "signing keys are fetched without TLS: whoever can change an answer on the way can make keys";
+                self.warn("oauth2.jwks_url", text);
+            }
+        }
+    }
+
+    fn state_and_sight(&mut self, settings: &Settings) {
+        if let Some(url) = &settings.database.url {
+            let known = ["postgres://", "postgresql://", "sqlite:"];
+            if !known.iter().any(|scheme| url.reveal().starts_with(scheme)) {
+                self.problem("database.url", "must start with postgres:// or sqlite://");
+            }
+        }
+        if let Err(wrong) = log_directives(&settings.logging.level) {
+            let text = format!(
+                "'{}' is not understood ({wrong}); write error, warn, info, debug, trace, off, or directives such as \
+                 info,tollgate=debug",
+                settings.logging.level
+            );
+            self.problem("logging.level", text);
+        }
+        for name in settings.telemetry.otlp.headers.keys() {
+            if let Err(wrong) = super::validate::header_name(name) {
+                self.problem(format!("telemetry.otlp.headers.{name}"), wrong);
+            }
+        }
+    }
+}
+
+/// The filter takes any lone word for a module's name, so that `inof` would silence everything else.
+fn log_directives(text: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    for word in text.split(',').map(str::trim) {
+        let names_module = word.contains(['=', '[', ':']);
+        if !names_module && !LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word)) {
+            return Err(format!("'{word}' is not a level; a module's is written {word}=debug"));
+        }
+    }
+    EnvFilter::try_new(text).map(|_| ()).map_err(|e| e.to_string())
+}
+
+fn is_http(url: &str) -> bool {
+    url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
+}

@@ -1,0 +1,94 @@
+//! Routes: which requests may pass, and what is asked of their callers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::checks::UnauthenticatedStatusSetting;
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSettings {
+    /// The name in logs, metrics and metadata. Each route has its own.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// Only for checks whose gateway names this policy (context extension `tollgate.policy`); without it, only for
+    /// checks that name none.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// Hosts: `ai.example.com`, `*.example.com` (any host below), `*` (any host).
+    #[serde(default = "any_host")]
+    #[schemars(length(min = 1))]
+    pub hosts: Vec<String>,
+    /// Paths; one that matches is enough.
+    #[schemars(length(min = 1), extend("x-hint" = "write for example `paths: [{prefix: /v1}]`"))]
+    pub paths: Vec<PathSettings>,
+    /// Methods, in upper case; without it, all. `GET` covers `HEAD`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub methods: Option<Vec<String>>,
+    /// What is asked of the caller: `public`, `authenticated`, or rights (`groups_any`, `groups_all`, `condition`).
+    #[schemars(extend(
+        "x-hint" = "write `public`, `authenticated`, or a mapping with groups_any, groups_all or condition"
+    ))]
+    pub access: Access,
+    /// Whether the backend gets the caller's credential too.
+    #[serde(default)]
+    pub forward_credential: bool,
+    /// Overrides `checks.unauthenticated_status` here.
+    #[serde(default)]
+    pub unauthenticated_status: Option<UnauthenticatedStatusSetting>,
+    /// The query parameter in which a credential may stand on this route. URLs end up in logs: leave it out if you can.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 64))]
+    pub query_credential: Option<String>,
+}
+
+/// A set of paths, matched on the canonical path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum PathSettings {
+    /// This path alone.
+    Exact(String),
+    /// This path and everything below it.
+    Prefix(String),
+    /// The whole path matches this regular expression.
+    Regex(String),
+}
+
+/// What is asked of the caller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Access {
+    /// One word says it.
+    Word(AccessWord),
+    /// An authenticated caller with these rights; all that are given must hold.
+    Claims(ClaimsAccess),
+}
+
+/// What is asked of the caller, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessWord {
+    /// Nothing: no credential is read.
+    Public,
+    /// To prove who they are.
+    Authenticated,
+}
+
+/// Rights; all that are given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClaimsAccess {
+    /// At least one of these groups or roles.
+    #[schemars(length(min = 1))]
+    pub groups_any: Option<Vec<String>>,
+    /// All of these groups or roles.
+    pub groups_all: Vec<String>,
+    /// A CEL expression over `claims`, `caller` and `request` that must be true.
+    pub condition: Option<String>,
+}
+
+fn any_host() -> Vec<String> {
+    vec!["*".into()]
+}

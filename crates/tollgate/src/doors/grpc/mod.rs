@@ -1,0 +1,52 @@
+//! The gRPC door: Envoy's `envoy.service.auth.v3.Authorization`, beside the gRPC health service.
+
+mod wire;
+
+use std::sync::Arc;
+
+use tollgate_envoy::auth::v3::authorization_server::{Authorization, AuthorizationServer};
+use tollgate_envoy::auth::v3::{CheckRequest, CheckResponse};
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+use tonic_health::server::HealthReporter;
+
+use super::gate::{Door, Gate};
+
+pub use wire::POLICY_EXTENSION;
+
+/// The largest check message in bytes: Envoy's headers (60 KiB by default) and the body that a route forwards.
+pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
+/// The services of the gRPC port, as one router, and the handle that turns health on and off.
+pub fn router(gate: Arc<Gate>) -> (axum::Router, HealthReporter) {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let service = AuthorizationServer::new(GrpcDoor { gate }).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    (Routes::new(service).add_service(health).into_axum_router(), reporter)
+}
+
+/// Reports the authorization service, and the server as a whole, as serving or not.
+pub async fn set_serving(reporter: &HealthReporter, serving: bool) {
+    if serving {
+        reporter.set_serving::<AuthorizationServer<GrpcDoor>>().await;
+    } else {
+        reporter.set_not_serving::<AuthorizationServer<GrpcDoor>>().await;
+        reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+    }
+}
+
+/// The service; public only because health names it by its type.
+#[derive(Debug)]
+pub struct GrpcDoor {
+    gate: Arc<Gate>,
+}
+
+#[tonic::async_trait]
+impl Authorization for GrpcDoor {
+    /// Always `Ok`: a failed call would leave the verdict to Envoy's `failure_mode_allow`.
+    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        let message = request.get_ref();
+        let parsed = wire::parse(message);
+        let origin = wire::origin(message, parsed.as_ref().ok());
+        Ok(Response::new(self.gate.check(Door::EnvoyGrpc, parsed, origin, wire::respond).await))
+    }
+}

@@ -1,0 +1,121 @@
+//! Whether the process lives, and whether it should get checks: two questions with two answers.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::Store;
+use crate::views::{CurrentRulebook, IssuerStatus};
+
+/// How one part of the process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// As it should be.
+    Ready,
+    /// Checks go on, something behind them does not.
+    Degraded,
+    /// Checks cannot be decided.
+    NotReady,
+}
+
+/// One part and its state, in the words of an operator.
+#[derive(Clone, Debug, Serialize)]
+pub struct Component {
+    name: String,
+    state: Condition,
+    detail: String,
+}
+
+/// The answer of `/health/ready`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    status: Condition,
+    components: Vec<Component>,
+}
+
+/// What readiness is judged from.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// Policy and keys in force.
+    pub rulebook: CurrentRulebook,
+    /// The store, when one is configured.
+    pub store: Option<Arc<Store>>,
+    /// Cancelled once the process is on its way out.
+    pub draining: CancellationToken,
+}
+
+impl Health {
+    /// Judges every part now.
+    pub async fn report(&self) -> Report {
+        let issuers = self.rulebook.borrow().keys.status();
+        let mut components: Vec<Component> = issuers.iter().map(issuer).collect();
+        // With several issuers, the callers of the others can still be served.
+        if components.iter().any(|c| c.state < Condition::NotReady) {
+            for component in &mut components {
+                component.state = component.state.min(Condition::Degraded);
+            }
+        }
+        if let Some(store) = &self.store {
+            components.push(match store.health().await {
+                Ok(()) => part("store", Condition::Ready, "reachable"),
+                Err(error) => part("store", Condition::Degraded, error.to_string()),
+            });
+        }
+        if self.draining.is_cancelled() {
+            components.push(part("process", Condition::NotReady, "stopping"));
+        }
+        let status = components.iter().map(|c| c.state).max().unwrap_or(Condition::Ready);
+        Report { status, components }
+    }
+
+    /// `/health` and `/health/ready`.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/health", get(async || Json(serde_json::json!({"status": "live"}))))
+            .route("/health/ready", get(ready))
+            .with_state(self)
+    }
+}
+
+impl Report {
+    /// What is not as it should be, in one sentence.
+    pub fn summary(&self) -> String {
+        let troubled = self.components.iter().filter(|c| c.state > Condition::Ready);
+        let parts: Vec<String> = troubled.map(|c| format!("{}: {}", c.name, c.detail)).collect();
+        if parts.is_empty() { "ready".to_owned() } else { parts.join("; ") }
+    }
+
+    /// Whether checks should be sent here.
+    pub fn is_ready(&self) -> bool {
+        self.status < Condition::NotReady
+    }
+}
+
+async fn ready(State(health): State<Health>) -> Response {
+    let report = health.report().await;
+    let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report)).into_response()
+}
+
+fn issuer(status: &IssuerStatus) -> Component {
+    let name = format!("issuer {}", status.name);
+    match (&status.last_error, status.keys) {
+        (None, 0) => part(name, Condition::NotReady, "no key set has been fetched yet"),
+        (Some(error), 0) => part(name, Condition::NotReady, format!("no signing keys: {error}")),
+        (None, keys) => part(name, Condition::Ready, format!("{keys} signing keys")),
+        (Some(error), keys) => {
+            part(name, Condition::Degraded, format!("{keys} signing keys, not refreshed: {error}"))
+        }
+    }
+}
+
+fn part(name: impl Into<String>, state: Condition, detail: impl Into<String>) -> Component {
+    Component { name: name.into(), state, detail: detail.into() }
+}

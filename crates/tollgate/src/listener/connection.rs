@@ -1,0 +1,91 @@
+//! One connection under the port's bounds, from accept to goodbye.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+
+use super::{Limits, PeerAddr};
+
+/// What one connection is served with.
+pub struct Job {
+    pub router: Router,
+    pub peer: PeerAddr,
+    pub limits: Arc<Limits>,
+    pub closing: CancellationToken,
+    /// When it is asked to end.
+    pub age: Option<Duration>,
+}
+
+impl Job {
+    /// Serves HTTP/1.1 or HTTP/2, whichever the peer speaks, until it leaves, grows old, or the port closes.
+    pub async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let Self { router, peer, limits, closing, age } = self;
+        let builder = builder(&limits);
+        let service = service_fn(move |request: http::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(axum::extract::ConnectInfo(peer.0));
+            router.clone().call(request)
+        });
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut old = pin!(async {
+            match age {
+                Some(age) => tokio::time::sleep(age).await,
+                None => std::future::pending().await,
+            }
+        });
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = old.as_mut() => None,
+            () = closing.cancelled() => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                // GOAWAY on HTTP/2, `connection: close` on HTTP/1.1; what is under way may finish.
+                connection.as_mut().graceful_shutdown();
+                let end = Instant::now() + limits.grace;
+                match tokio::time::timeout_at(end, connection).await {
+                    Ok(ended) => ended,
+                    Err(_) => return,
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(peer = %peer.0, %error, "connection ended with an error");
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read_timeout)
+        .max_buf_size(max_header_bytes.max(8192))
+        .max_headers(1000);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(limits.max_header_bytes)
+        .max_concurrent_streams(limits.max_streams)
+        .keep_alive_interval(limits.keepalive_interval)
+        .keep_alive_timeout(limits.keepalive_timeout)
+        // Streams that a peer opens and resets at once (CVE-2023-44487) end the connection after this many.
+        .max_pending_accept_reset_streams(Some(64))
+        .max_local_error_reset_streams(Some(256));
+    builder
+}

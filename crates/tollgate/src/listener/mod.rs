@@ -1,0 +1,229 @@
+//! One accept loop for every port, so that a bound which is added once holds everywhere: header size and time, streams,
+//! connection age, keepalive, a connection cap, TLS with reload, and a drain that says goodbye.
+
+mod connection;
+mod tls;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::telemetry::Metrics;
+pub use tls::{TlsError, TlsOptions};
+
+/// The far end of a connection, as an extension of every request on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// Bounds of one port.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// For the head of a request to arrive; also for a TLS handshake.
+    pub header_read_timeout: Duration,
+    /// Of a request's head, in bytes. Envoy forwards up to 60 KiB.
+    pub max_header_bytes: u32,
+    /// Calls under way on one HTTP/2 connection.
+    pub max_streams: u32,
+    /// Open connections; further ones are closed at once.
+    pub max_connections: usize,
+    /// Age at which a connection is asked to end, so that gateways spread over new replicas. `None` never asks.
+    pub max_connection_age: Option<Duration>,
+    /// Up to this much is added to the age, so that connections made together do not end together.
+    pub max_connection_age_jitter: Duration,
+    /// HTTP/2 pings on idle connections; `None` sends none.
+    pub keepalive_interval: Option<Duration>,
+    /// For the answer to a ping.
+    pub keepalive_timeout: Duration,
+    /// For work under way when a connection is asked to end.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_read_timeout: Duration::from_secs(10),
+            max_header_bytes: 96 * 1024,
+            max_streams: 1024,
+            max_connections: 10_000,
+            max_connection_age: Some(Duration::from_secs(1800)),
+            max_connection_age_jitter: Duration::from_secs(300),
+            keepalive_interval: Some(Duration::from_secs(60)),
+            keepalive_timeout: Duration::from_secs(20),
+            grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// One port to be.
+#[derive(Clone, Debug)]
+pub struct ListenOptions {
+    /// In logs and metrics.
+    pub name: &'static str,
+    /// The configuration key that sets the address, for the message when it is taken.
+    pub setting: &'static str,
+    /// Where to listen; port 0 takes any.
+    pub address: SocketAddr,
+    /// Certificates, when the port speaks TLS.
+    pub tls: Option<TlsOptions>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Why a port cannot be opened.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// The address is taken, forbidden or not ours.
+    #[error("{setting} {address}: {why}")]
+    Bind {
+        /// The configuration key.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// The certificates cannot be used.
+    #[error("{setting} TLS: {source}")]
+    Tls {
+        /// The configuration key.
+        setting: &'static str,
+        /// What is wrong.
+        source: TlsError,
+    },
+}
+
+/// An open port that nobody is served on yet.
+#[derive(Debug)]
+pub struct Listener {
+    options: ListenOptions,
+    socket: TcpListener,
+    tls: Option<tls::Reloading>,
+}
+
+impl Listener {
+    /// Opens the port.
+    ///
+    /// # Errors
+    /// [`ListenError`], in words that say what to do.
+    pub async fn bind(options: ListenOptions) -> Result<Self, ListenError> {
+        let setting = options.setting;
+        let tls = match &options.tls {
+            Some(files) => Some(
+                tls::Reloading::load(files.clone()).map_err(|source| ListenError::Tls { setting, source })?,
+            ),
+            None => None,
+        };
+        let socket = TcpListener::bind(options.address).await.map_err(|error| ListenError::Bind {
+            setting,
+            address: options.address,
+            why: advice(&error),
+        })?;
+        Ok(Self { options, socket, tls })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until `closing`, then finishes what is under way within the grace.
+    ///
+    /// `jitter` gives numbers in `0.0..1.0` that spread connection ages.
+    pub async fn serve(
+        self,
+        router: Router,
+        metrics: Arc<Metrics>,
+        closing: CancellationToken,
+        jitter: impl Fn() -> f64 + Send,
+    ) {
+        let Self { options, socket, tls } = self;
+        let limits = Arc::new(options.limits);
+        let seats = Arc::new(Semaphore::new(limits.max_connections));
+        let connections = TaskTracker::new();
+        if let Some(tls) = &tls {
+            connections.spawn(closing.clone().run_until_cancelled_owned(tls.clone().watch(options.name)));
+        }
+        while let Some(accepted) = closing.run_until_cancelled(socket.accept()).await {
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, or a client that left: the next accept may work, but not at full speed.
+                    tracing::warn!(listener = options.name, %error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            };
+            let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else {
+                metrics.connection_refused(options.name);
+                continue;
+            };
+            let job = connection::Job {
+                router: router.clone(),
+                peer: PeerAddr(peer),
+                limits: Arc::clone(&limits),
+                closing: closing.clone(),
+                age: limits
+                    .max_connection_age
+                    .map(|age| age + limits.max_connection_age_jitter.mul_f64(jitter())),
+            };
+            let (acceptor, metrics) = (tls.as_ref().map(tls::Reloading::acceptor), Arc::clone(&metrics));
+            connections.spawn(async move {
+                let _seat = seat;
+                metrics.connections(options.name, 1);
+                serve_one(stream, acceptor, job).await;
+                metrics.connections(options.name, -1);
+            });
+        }
+        drop(socket);
+        connections.close();
+        if tokio::time::timeout(limits.grace + Duration::from_secs(2), connections.wait()).await.is_err() {
+            tracing::warn!(
+                listener = options.name,
+                open = connections.len(),
+                "connections were cut off at the end of the grace"
+            );
+        }
+    }
+}
+
+async fn serve_one(stream: TcpStream, acceptor: Option<tokio_rustls::TlsAcceptor>, job: connection::Job) {
+    // Small answers must not wait for the acknowledgement of earlier ones.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    match acceptor {
+        None => job.run(stream).await,
+        Some(acceptor) => {
+            let handshake = tokio::time::timeout(job.limits.header_read_timeout, acceptor.accept(stream));
+            match handshake.await {
+                Ok(Ok(stream)) => job.run(stream).await,
+                Ok(Err(error)) => tracing::debug!(peer = %job.peer.0, %error, "TLS handshake failed"),
+                Err(_) => tracing::debug!(peer = %job.peer.0, "TLS handshake took too long"),
+            }
+        }
+    }
+}
+
+fn advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is taken by another process; stop that process, or choose another port".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "not allowed to open this port; choose one above 1023, or grant CAP_NET_BIND_SERVICE".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Everything that outlives the process, on Postgres or SQLite with one SQL text. The only module that names `sqlx`.
+//!
+//! A check never comes here. A store that is away makes the process degraded, not unready: the store connects and
+//! migrates in the background, and heals by itself.
+
+mod db;
+mod key_sets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::OnceCell;
+
+use db::Db;
+pub use key_sets::StoredKeySet;
+
+/// How to reach the database.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// `postgres://…` or `sqlite://path`. May hold a password, so it is never printed.
+    pub url: String,
+    /// Connections at most (Postgres; SQLite has one writer).
+    pub pool_size: u32,
+    /// To get a connection.
+    pub connect_timeout: Duration,
+    /// For one statement.
+    pub statement_timeout: Duration,
+}
+
+/// Why the store gave no answer. "There is no such row" is not among them: that is an `Option`.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The URL names no supported database.
+    #[error("database.url must start with postgres:// or sqlite://")]
+    Url,
+    /// The database is away, refuses us, or took too long.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The schema cannot be brought up to date.
+    #[error("the database schema could not be migrated: {0}")]
+    Migration(String),
+    /// A row breaks a rule that the schema does not state.
+    #[error("the database holds an impossible row in {table}: {what}")]
+    Inconsistent {
+        /// Where.
+        table: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// The database, connected on first use.
+pub struct Store {
+    db: Db,
+    migrated: OnceCell<()>,
+}
+
+impl Store {
+    /// Prepares a store; does not wait for the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`], or a URL that cannot be parsed.
+    pub fn open(options: &StoreOptions) -> Result<Arc<Self>, StoreError> {
+        Ok(Arc::new(Self { db: Db::open(options)?, migrated: OnceCell::new() }))
+    }
+
+    /// The database, with its schema up to date. Migrations run once, under the database's lock, as soon as it can be
+    /// reached.
+    async fn ready(&self) -> Result<&Db, StoreError> {
+        self.migrated.get_or_try_init(|| self.db.migrate()).await?;
+        Ok(&self.db)
+    }
+
+    /// Whether the database answers and its schema is up to date.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn health(&self) -> Result<(), StoreError> {
+        self.ready().await?.ping().await
+    }
+
+    /// Lets go of all connections.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreOptions").field("pool_size", &self.pool_size).finish_non_exhaustive()
+    }
+}

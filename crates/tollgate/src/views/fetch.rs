@@ -1,0 +1,122 @@
+//! One bounded HTTP GET: no redirects, no proxies, a total deadline, and a size that is checked while it arrives.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, StatusCode};
+use thiserror::Error;
+use url::Url;
+
+/// Bounds of a fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchLimits {
+    /// For the whole exchange, connecting included.
+    pub timeout: Duration,
+    /// Of the body.
+    pub max_bytes: usize,
+    /// Whether `http://` is allowed.
+    pub allow_http: bool,
+    /// A CA certificate in PEM that is trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Why there is no document.
+#[derive(Debug, Error)]
+pub enum FetchError {
+    /// `http://` without `allow_http`.
+    #[error("{0} is not https; set allow_http on the issuer if that is meant")]
+    Plain(Url),
+    /// No answer, or none in time. The source says what failed.
+    #[error("{url} could not be fetched: {why}")]
+    Unreachable {
+        /// The address.
+        url: Url,
+        /// The innermost cause.
+        why: String,
+    },
+    /// Anything but 200; redirects are not followed.
+    #[error("{0} answered {1}")]
+    Status(Url, StatusCode),
+    /// The body is too large.
+    #[error("{0} sent more than {1} bytes")]
+    TooLarge(Url, usize),
+    /// The CA file cannot be used.
+    #[error("CA file {}: {why}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A client for one issuer.
+#[derive(Clone, Debug)]
+pub struct Fetcher {
+    client: Client,
+    limits: FetchLimits,
+}
+
+impl Fetcher {
+    /// Reads the CA file, if any, and sets the bounds.
+    ///
+    /// # Errors
+    /// [`FetchError::CaFile`].
+    pub fn new(limits: FetchLimits) -> Result<Self, FetchError> {
+        let mut builder = Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .timeout(limits.timeout)
+            .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = &limits.ca_file {
+            let wrong = |why: String| FetchError::CaFile { path: path.clone(), why };
+            let pem = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
+            for certificate in Certificate::from_pem_bundle(&pem).map_err(|e| wrong(innermost(&e)))? {
+                builder = builder.add_root_certificate(certificate);
+            }
+        }
+        let client = builder.build().map_err(|e| FetchError::CaFile {
+            path: limits.ca_file.clone().unwrap_or_default(),
+            why: innermost(&e),
+        })?;
+        Ok(Self { client, limits })
+    }
+
+    /// Fetches one document.
+    ///
+    /// # Errors
+    /// [`FetchError`]; the body of a failed answer is not read.
+    pub async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+        if url.scheme() != "https" && !(url.scheme() == "http" && self.limits.allow_http) {
+            return Err(FetchError::Plain(url.clone()));
+        }
+        let unreachable = |error: reqwest::Error| FetchError::Unreachable {
+            url: url.clone(),
+            why: innermost(&error.without_url()),
+        };
+        let response = self.client.get(url.clone()).send().await.map_err(unreachable)?;
+        if response.status() != StatusCode::OK {
+            return Err(FetchError::Status(url.clone(), response.status()));
+        }
+        let mut body = Vec::new();
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk.map_err(unreachable)?);
+            if body.len() > self.limits.max_bytes {
+                return Err(FetchError::TooLarge(url.clone(), self.limits.max_bytes));
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// The last cause in the chain: "connection refused" says more than "error sending request".
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,16 @@
+//! Snapshots that checks borrow: issuers' signing keys, verified tokens, and the rulebook that holds them together.
+//! Everything slow happens in the background; a check waits here in one case only, a token whose key id is new.
+
+mod discovery;
+mod fetch;
+mod issuer;
+mod keys;
+mod rulebook;
+mod token_cache;
+
+pub use discovery::DiscoveryError;
+pub use fetch::FetchError;
+pub use issuer::{Epoch, FoundKey, IssuerSource, IssuerStatus, KeyLocation};
+pub use keys::{Jitter, KeysView, ViewDeps};
+pub use rulebook::{CurrentRulebook, Rulebook};
+pub use token_cache::{Remembered, TokenCache};
