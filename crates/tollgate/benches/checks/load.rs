@@ -30,13 +30,18 @@ fn histogram() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
 }
 
-/// Keeps [`IN_FLIGHT`] calls under way for `phase`, or until `limit` calls have been made.
-pub async fn closed<C: Call>(call: &C, phase: Duration, limit: u64) -> anyhow::Result<Measured> {
+/// Keeps `in_flight` calls under way for `phase`, or until `limit` calls have been made.
+pub async fn closed<C: Call>(
+    call: &C,
+    in_flight: usize,
+    phase: Duration,
+    limit: u64,
+) -> anyhow::Result<Measured> {
     let next = Arc::new(AtomicU64::new(0));
     let start = Instant::now();
     let end = start + phase;
     let mut workers = JoinSet::new();
-    for _ in 0..IN_FLIGHT {
+    for _ in 0..in_flight {
         let (call, next) = (call.clone(), Arc::clone(&next));
         workers.spawn(async move {
             let mut latency = histogram()?;

@@ -3,7 +3,8 @@
 //!
 //! Two loads are used. The closed loop finds the throughput: a fixed number of calls is always in flight. The open loop
 //! finds the latency: calls start on a schedule, and a late call is measured from when it should have started, so that a
-//! stall is seen by every call that it delays (no coordinated omission).
+//! stall is seen by every call that it delays (no coordinated omission). A single call at a time shows the bare latency.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to its terminal")]
 
 mod floor;
 mod gateway;
@@ -47,10 +48,11 @@ fn main() -> anyhow::Result<()> {
         let phase = Duration::from_secs(options.seconds);
         let rig = rig::Rig::start().await?;
         let mut report = scenario::grpc(&rig, phase).await?;
+        let verify = rig.raw_verify_micros();
         if !options.grpc_only {
             report.extend(gateway::through_envoy(&rig, phase).await?);
         }
-        let text = table::markdown(&report, &table::hardware());
+        let text = table::markdown(&report, verify, &table::hardware());
         println!("{text}");
         if let Some(path) = options.markdown {
             std::fs::write(path, text)?;

@@ -9,7 +9,7 @@ use tollgate_envoy::auth::v3::authorization_client::AuthorizationClient;
 use tollgate_envoy::auth::v3::{CheckRequest, check_response::HttpResponse};
 use tonic::transport::Channel;
 
-use crate::load::{Call, Measured, closed, open};
+use crate::load::{Call, IN_FLIGHT, Measured, closed, open};
 use crate::rig::{Rig, check_request};
 
 /// One line of the report.
@@ -17,9 +17,11 @@ use crate::rig::{Rig, check_request};
 pub struct Row {
     /// What was measured.
     pub name: String,
+    /// One call at a time.
+    pub alone: Measured,
     /// Closed loop.
     pub closed: Measured,
-    /// Open loop at [`OPEN_RATE`].
+    /// Open loop.
     pub open: Measured,
     /// The row's throughput is compared with that of this row.
     pub floor: Option<String>,
@@ -65,12 +67,20 @@ impl Call for Checks {
     }
 }
 
-async fn measure(name: &str, checks: &Checks, phase: Duration, floor: Option<&str>) -> anyhow::Result<Row> {
+/// Measures one kind of call under every load.
+pub async fn measure<C: Call>(
+    name: &str,
+    call: &C,
+    rate: f64,
+    phase: Duration,
+    floor: Option<&str>,
+) -> anyhow::Result<Row> {
     eprintln!("measuring: {name}");
-    closed(checks, Duration::from_millis(500), u64::MAX).await?;
-    let closed = closed(checks, phase, u64::MAX).await?;
-    let open = open(checks, OPEN_RATE, phase, u64::MAX).await?;
-    Ok(Row { name: name.into(), closed, open, floor: floor.map(Into::into) })
+    closed(call, IN_FLIGHT, Duration::from_millis(500), u64::MAX).await?;
+    let alone = closed(call, 1, phase / 2, u64::MAX).await?;
+    let full = closed(call, IN_FLIGHT, phase, u64::MAX).await?;
+    let open = open(call, rate, phase, u64::MAX).await?;
+    Ok(Row { name: name.into(), alone, closed: full, open, floor: floor.map(Into::into) })
 }
 
 /// Measures every case of the gRPC door.
@@ -79,35 +89,47 @@ pub async fn grpc(rig: &Rig, phase: Duration) -> anyhow::Result<Vec<Row>> {
     let none: Arc<[CheckRequest]> = vec![check_request(None)].into();
     let mut rows = Vec::new();
     let floor = Checks::to(rig.floor_port, Arc::clone(&one), true).await?;
-    rows.push(measure("floor: constant answer", &floor, phase, None).await?);
+    rows.push(measure("floor: constant answer", &floor, OPEN_RATE, phase, None).await?);
 
-    let repeated = Checks::to(rig.grpc_port, one, true).await?;
-    rows.push(measure("one repeated JWT", &repeated, phase, Some("floor: constant answer")).await?);
+    let repeated = Checks::to(rig.grpc_port, Arc::clone(&one), true).await?;
+    rows.push(
+        measure("one repeated JWT", &repeated, OPEN_RATE, phase, Some("floor: constant answer")).await?,
+    );
+
+    let logged = Checks::to(rig.logging_grpc_port, one, true).await?;
+    let name = "one repeated JWT, decision lines written";
+    rows.push(measure(name, &logged, OPEN_RATE, phase, Some("floor: constant answer")).await?);
 
     let seen: Arc<[CheckRequest]> = rig.tokens(0, SEEN).iter().map(|t| check_request(Some(t))).collect();
     let seen = Checks::to(rig.grpc_port, seen, true).await?;
-    closed(&seen, Duration::from_secs(60), SEEN as u64).await?;
-    rows.push(measure("10 000 JWTs seen before", &seen, phase, Some("floor: constant answer")).await?);
+    closed(&seen, IN_FLIGHT, Duration::from_secs(60), SEEN as u64).await?;
+    rows.push(
+        measure("10 000 JWTs seen before", &seen, OPEN_RATE, phase, Some("floor: constant answer")).await?,
+    );
 
     let denial = Checks::to(rig.grpc_port, none, false).await?;
-    rows.push(measure("denial: no credential", &denial, phase, Some("floor: constant answer")).await?);
+    rows.push(
+        measure("denial: no credential", &denial, OPEN_RATE, phase, Some("floor: constant answer")).await?,
+    );
 
     rows.push(never_seen(rig, phase).await?);
     // The floor again: the two show how much the machine moved during the run.
-    rows.push(measure("floor, again", &floor, phase, Some("floor: constant answer")).await?);
+    rows.push(measure("floor, again", &floor, OPEN_RATE, phase, Some("floor: constant answer")).await?);
     Ok(rows)
 }
 
 /// Every call carries a token that the server has never met.
 async fn never_seen(rig: &Rig, phase: Duration) -> anyhow::Result<Row> {
     let name = "never-seen JWTs (RS256)";
-    let closed_calls = rig.fresh_tokens / 2;
+    let part = (rig.fresh_tokens / 4) as u64;
     eprintln!("measuring: {name}");
     let fresh: Arc<[CheckRequest]> =
         rig.tokens(SEEN, rig.fresh_tokens).iter().map(|t| check_request(Some(t))).collect();
     let mut checks = Checks::to(rig.grpc_port, fresh, true).await?;
-    let closed = closed(&checks, phase, closed_calls as u64).await?;
-    checks.offset = closed_calls as u64;
-    let open = open(&checks, OPEN_RATE, phase, (rig.fresh_tokens - closed_calls) as u64).await?;
-    Ok(Row { name: name.into(), closed, open, floor: Some("floor: constant answer".into()) })
+    let alone = closed(&checks, 1, phase, part).await?;
+    checks.offset = part;
+    let full = closed(&checks, IN_FLIGHT, phase, part * 2).await?;
+    checks.offset = part * 3;
+    let open = open(&checks, OPEN_RATE, phase, part).await?;
+    Ok(Row { name: name.into(), alone, closed: full, open, floor: Some("floor: constant answer".into()) })
 }

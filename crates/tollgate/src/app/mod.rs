@@ -1,5 +1,6 @@
 //! The whole process, put together once and in order: log, store, views, doors, ports. Holds no rules.
 
+pub mod explain;
 mod options;
 mod reload;
 
@@ -21,7 +22,7 @@ use crate::lifecycle::Stop;
 use crate::listener::Listener;
 use crate::store::Store;
 use crate::telemetry::{DecisionLog, Logs, Metrics, Traces, metrics_router};
-use crate::views::{CurrentRulebook, Jitter, KeysView, TokenCache, ViewDeps};
+use crate::views::{CurrentRulebook, Jitter, KeysView, Rulebook, TokenCache, ViewDeps};
 
 /// Where the ports of a running process are.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,21 @@ pub struct Addresses {
 
 /// Configurations as they come in while the process runs.
 pub type Reloads = tokio::sync::mpsc::Receiver<Result<Loaded, ConfigError>>;
+
+/// A rulebook without a process around it, for tools that decide once. Must be called within the runtime.
+///
+/// # Errors
+/// A CA file cannot be used.
+pub fn start_rulebook(
+    settings: &Settings,
+    compiled: Compiled,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Rulebook> {
+    let metrics = Arc::new(Metrics::new(&[], clock.now()));
+    let deps = ViewDeps { store: None, clock, metrics, jitter: Arc::new(Jitter::new(0)) };
+    let keys = KeysView::start(options::sources(&compiled)?, None, &deps)?;
+    Ok(options::rulebook(settings, compiled.policy, keys))
+}
 
 /// What the process is given from outside, so that tests can give something else.
 pub struct World {
@@ -174,7 +190,7 @@ impl std::fmt::Debug for World {
 }
 
 /// Keeps the gRPC health service in step with readiness.
-async fn follow_readiness(health: Health, grpc: tonic_health::server::HealthReporter, stop: Stop) {
+async fn follow_readiness(health: Health, grpc: grpc::GrpcHealth, stop: Stop) {
     let mut serving = None;
     loop {
         let report = health.report().await;
@@ -183,7 +199,7 @@ async fn follow_readiness(health: Health, grpc: tonic_health::server::HealthRepo
             if serving.is_some() || ready {
                 tracing::info!(ready, "{}", report.summary());
             }
-            grpc::set_serving(&grpc, ready).await;
+            grpc.set_serving(ready).await;
             serving = Some(ready);
         }
         if stop.draining.is_cancelled() {

@@ -124,7 +124,7 @@ pub fn listeners(settings: &Settings) -> [ListenOptions; 4] {
         max_connection_age_jitter: secs(server.grpc.max_connection_age_jitter_secs),
         keepalive_interval: Some(secs(server.grpc.keepalive_interval_secs)).filter(|every| !every.is_zero()),
         keepalive_timeout: secs(server.grpc.keepalive_timeout_secs),
-        ..limits.clone()
+        ..limits
     };
     let port = |name, setting, address, tls: Option<&TlsSettings>, limits: &Limits| ListenOptions {
         name,

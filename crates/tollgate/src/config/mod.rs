@@ -49,6 +49,7 @@ pub struct Sources {
 
 impl Sources {
     /// `path` and the environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "the one place where the process's environment is read")]
     pub fn of_process(path: Option<&Path>) -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             let name = name.into_string().ok()?;

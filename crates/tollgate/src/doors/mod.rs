@@ -2,7 +2,7 @@
 //! [`gate::Gate`], and turns the reply back into its wire. No door decides anything.
 
 pub mod gate;
-mod gather;
+pub mod gather;
 pub mod grpc;
 pub mod http;
 

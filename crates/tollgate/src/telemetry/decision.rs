@@ -175,7 +175,7 @@ fn guide(decision: &Decision<'_>) {
     match decision.denial {
         None => debug!(target: "tollgate::guide", "Authorization decision: ALLOWED for user: {user}"),
         Some((code, _)) => {
-            debug!(target: "tollgate::guide", "Authorization decision: DENIED ({code}) for user: {user}")
+            debug!(target: "tollgate::guide", "Authorization decision: DENIED ({code}) for user: {user}");
         }
     }
 }

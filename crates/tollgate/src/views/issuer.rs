@@ -319,7 +319,7 @@ impl IssuerKeys {
             // One line when the state changes, not one per attempt.
             match (&flight.last_error, &error) {
                 (None, Some(error)) => {
-                    tracing::error!(issuer = name, error, "signing keys cannot be refreshed")
+                    tracing::error!(issuer = name, error, "signing keys cannot be refreshed");
                 }
                 (Some(_), None) => tracing::info!(issuer = name, "signing keys are refreshed again"),
                 _ => {}

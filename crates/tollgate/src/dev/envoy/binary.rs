@@ -31,6 +31,10 @@ pub struct FindOptions {
 
 impl FindOptions {
     /// As the environment says: `ENVOY_BIN`, `PATH`, and `XDG_CACHE_HOME` or `~/.cache` with `/tollgate` below it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where the program and the cache are is said by the environment"
+    )]
     pub fn from_env() -> Self {
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));

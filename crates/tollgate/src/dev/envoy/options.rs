@@ -196,6 +196,7 @@ impl Backend {
 }
 
 /// The machine's file of certificate authorities: `SSL_CERT_FILE`, else where distributions keep it.
+#[expect(clippy::disallowed_methods, reason = "the operator's CA bundle is said by the environment")]
 pub fn system_ca_file() -> Option<PathBuf> {
     const USUAL: [&str; 4] = [
         "/etc/ssl/certs/ca-certificates.crt",

@@ -1,6 +1,7 @@
 //! The generated configuration in front of real listeners, run by a real Envoy. Without one (`ENVOY_BIN`, `PATH` or the
 //! cache of `tollgate dev`) these tests say that they are skipped.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::disallowed_methods, reason = "the test command names programs in the environment")]
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -4,10 +4,11 @@ mod wire;
 
 use std::sync::Arc;
 
-use tollgate_envoy::auth::v3::authorization_server::{Authorization, AuthorizationServer};
+use tollgate_envoy::auth::v3::authorization_server::{Authorization, AuthorizationServer, SERVICE_NAME};
 use tollgate_envoy::auth::v3::{CheckRequest, CheckResponse};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
+use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::gate::{Door, Gate};
@@ -18,25 +19,27 @@ pub use wire::POLICY_EXTENSION;
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// The services of the gRPC port, as one router, and the handle that turns health on and off.
-pub fn router(gate: Arc<Gate>) -> (axum::Router, HealthReporter) {
+pub fn router(gate: Arc<Gate>) -> (axum::Router, GrpcHealth) {
     let (reporter, health) = tonic_health::server::health_reporter();
     let service = AuthorizationServer::new(GrpcDoor { gate }).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    (Routes::new(service).add_service(health).into_axum_router(), reporter)
+    (Routes::new(service).add_service(health).into_axum_router(), GrpcHealth(reporter))
 }
 
-/// Reports the authorization service, and the server as a whole, as serving or not.
-pub async fn set_serving(reporter: &HealthReporter, serving: bool) {
-    if serving {
-        reporter.set_serving::<AuthorizationServer<GrpcDoor>>().await;
-    } else {
-        reporter.set_not_serving::<AuthorizationServer<GrpcDoor>>().await;
-        reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+/// What the gRPC health service says.
+#[derive(Clone, Debug)]
+pub struct GrpcHealth(HealthReporter);
+
+impl GrpcHealth {
+    /// Reports the authorization service, and the server as a whole, as serving or not.
+    pub async fn set_serving(&self, serving: bool) {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.0.set_service_status(SERVICE_NAME, status).await;
+        self.0.set_service_status("", status).await;
     }
 }
 
-/// The service; public only because health names it by its type.
 #[derive(Debug)]
-pub struct GrpcDoor {
+struct GrpcDoor {
     gate: Arc<Gate>,
 }
 

@@ -178,7 +178,8 @@ mod tests {
     #[test]
     fn envoy_repeats_the_request() {
         let host = [("host", "ai.local.dev")];
-        let table: &[(&str, &str, &[(&str, &str)], Option<&str>, Option<&str>)] = &[
+        type Line<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Option<&'a str>, Option<&'a str>);
+        let table: &[Line<'_>] = &[
             ("DELETE", "/api/v1/x?q=1", &host, None, Some("DELETE ai.local.dev /api/v1/x?q=1")),
             ("GET", "/envoy/x", &host, Some("/envoy"), Some("GET ai.local.dev /x")),
             ("GET", "/envoyx", &host, Some("/envoy"), None),
