@@ -4,7 +4,6 @@
 //! Whatever goes wrong ends in a reply that denies. A door that failed instead would leave the verdict to the gateway's
 //! failure mode, and an attacker could choose to fail.
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +21,7 @@ use tollgate_core::time::Timestamp;
 
 use super::gather::{Gathered, gather};
 use super::ids::CheckIds;
+use super::origin::Origin;
 use crate::clock::Clock;
 use crate::telemetry::{Decision, DecisionLog, Metrics, Traces};
 use crate::views::{CurrentRulebook, Rulebook, TokenCache};
@@ -52,19 +52,6 @@ impl Door {
             Self::ForwardAuth => "forward_auth",
         }
     }
-}
-
-/// What a door knows of where a check came from. For log and trace only: nothing here takes part in the decision.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Origin<'a> {
-    /// The gateway's client, as the gateway reports it.
-    pub peer: Option<IpAddr>,
-    /// The gateway's own id of the request.
-    pub request_id: Option<&'a str>,
-    /// W3C trace context.
-    pub traceparent: Option<&'a str>,
-    /// W3C trace state.
-    pub tracestate: Option<&'a str>,
 }
 
 /// What every door needs to decide a check.

@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
-use tollgate_core::jwt::{Algorithm, IssuerRules, KeySet, KeySetError, TokenFault, VerifyKey};
+use tollgate_core::jwt::{Algorithm, IssuerRules, KeyFault, KeySet, KeySetError, TokenFault, VerifyKey};
 use tollgate_core::time::Timestamp;
 use url::Url;
 
@@ -378,6 +378,12 @@ impl IssuerKeys {
             );
             for key in &skipped {
                 tracing::debug!(issuer = name, key = key.id, position = key.position, why = %key.fault, "key not used");
+            }
+            if skipped.iter().any(|key| key.fault == KeyFault::Symmetric) {
+                tracing::error!(
+                    issuer = name,
+                    "the issuer publishes a symmetric secret; it is not used here, but it is out"
+                );
             }
             if set.published_private() {
                 tracing::error!(

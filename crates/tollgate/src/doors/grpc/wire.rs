@@ -20,7 +20,7 @@ use tollgate_envoy::core::v3::{
 use tollgate_envoy::rpc::Status;
 use tollgate_envoy::types::v3::HttpStatus;
 
-use crate::doors::gate::Origin;
+use crate::doors::origin::Origin;
 
 /// The context extension with which a gateway's route names a policy.
 pub const POLICY_EXTENSION: &str = "tollgate.policy";

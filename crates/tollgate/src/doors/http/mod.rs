@@ -18,7 +18,8 @@ use http_body_util::{BodyExt as _, Limited};
 use ipnet::IpNet;
 use tollgate_core::denial::{Denial, DenialCode};
 
-use super::gate::{Door, Gate, Origin};
+use super::gate::{Door, Gate};
+use super::origin::Origin;
 use crate::listener::PeerAddr;
 pub use question::{FORWARD_AUTH_PREFIX, NGINX_PREFIX};
 

@@ -1,0 +1,59 @@
+//! Any bytes as Envoy's message, through the gRPC door's own translation to a verdict and back: never a panic, and
+//! never a code of 0 for a denial.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use prost::Message as _;
+use std::sync::OnceLock;
+use tollgate_core::check::decide;
+use tollgate_core::facts::{Evidence, Facts};
+use tollgate_core::input::{CheckId, CheckInput};
+use tollgate_core::policy::Policy;
+use tollgate_core::reply::Reply;
+use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
+use tollgate_core::time::Timestamp;
+use tollgate_envoy::auth::v3::CheckRequest;
+
+/// The door's own files; they depend on nothing else of the product.
+mod doors {
+    #[path = "../../../crates/tollgate/src/doors/origin.rs"]
+    pub mod origin;
+}
+#[path = "../../crates/tollgate/src/doors/grpc/wire.rs"]
+mod wire;
+
+fn policy() -> &'static Policy {
+    static POLICY: OnceLock<Policy> = OnceLock::new();
+    POLICY.get_or_init(|| {
+        let route = |path: &str, requirement| Route {
+            name: path.into(),
+            policy: None,
+            hosts: vec![HostPattern::Any],
+            paths: vec![PathPattern::Prefix(path.into())],
+            methods: None,
+            requirement,
+            forward_credential: false,
+            unauthenticated_status: None,
+            query_credential: None,
+        };
+        let routes = vec![route("/public", Requirement::Public), route("/", Requirement::Authenticated)];
+        Policy::new(routes, vec![]).expect("a policy without issuers")
+    })
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(message) = CheckRequest::decode(bytes) else { return };
+    let parsed = wire::parse(&message);
+    let _ = wire::origin(&message, parsed.as_ref().ok());
+    let policy = policy();
+    let input = parsed.and_then(|raw| CheckInput::parse(raw, policy));
+    let facts = Facts { now: Timestamp::from_secs(1), late: false, evidence: Evidence::None };
+    let verdict = match &input {
+        Ok(input) => decide(&facts, input),
+        Err(denial) => Err(denial.clone()),
+    };
+    let reply = Reply::new(&verdict, input.as_ref().ok(), policy, CheckId::from_bits(1));
+    let response = wire::respond(&reply);
+    let code = response.status.expect("a status is always set").code;
+    assert_eq!(code == 0, verdict.is_ok());
+});
