@@ -299,7 +299,7 @@ impl Maker<'_> {
         for value in [
             json!(now + 3600),
             json!(now + 3600),
-            json!((now + 31) as f64 + 0.5),
+            json!((now + 900) as f64 + 0.5),
             json!("0"),
             json!(null),
             json!([0]),

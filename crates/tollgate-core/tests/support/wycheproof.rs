@@ -76,20 +76,6 @@ pub fn encrypted(dir: &Path) -> io::Result<Vec<(u64, String)>> {
         .collect())
 }
 
-/// Every key set of the key file: number, comment, document, the published token, whether labelled valid.
-pub fn key_sets(dir: &Path) -> io::Result<Vec<(u64, String, Value, bool)>> {
-    let file: Value = serde_json::from_str(&fs::read_to_string(dir.join("json_web_key_test.json"))?)?;
-    let mut sets = Vec::new();
-    for group in file["testGroups"].as_array().into_iter().flatten() {
-        for test in group["tests"].as_array().into_iter().flatten() {
-            let comment = format!("{} {}", group["comment"].as_str().unwrap_or_default(), test["comment"]);
-            let set = if group["public"].is_object() { &group["public"] } else { &group["private"] };
-            sets.push((test["tcId"].as_u64().unwrap(), comment, set.clone(), test["result"] == "valid"));
-        }
-    }
-    Ok(sets)
-}
-
 fn transplant(group: &Value, claims: &Value) -> Group {
     let public = &group["public"];
     let signer = Signer::of(&group["private"]);
