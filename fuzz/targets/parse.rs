@@ -10,7 +10,8 @@ fuzz_target!(|lines: (&str, &str, &str, &[u8], &[u8])| {
     let (method, host, path, authorization, key) = lines;
     let mut query = None;
     if let Ok(target) = Target::parse(method, host, path) {
-        let again = Target::parse(method, &target.host, &target.path).map(|t| (t.host.into_owned(), t.path.into_owned()));
+        let again = Target::parse(method, &target.host, &target.path)
+            .map(|t| (t.host.into_owned(), t.path.into_owned()));
         assert_eq!(again.ok(), Some((target.host.to_string(), target.path.to_string())));
         query = target.query;
     }
