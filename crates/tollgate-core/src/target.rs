@@ -178,9 +178,7 @@ fn decode_unreserved(path: &str) -> Result<String, Denial> {
         let escape = hex(bytes.next()).zip(hex(bytes.next())).map(|(high, low)| high << 4 | low);
         let Some(value) = escape else { return Err(malformed("path has an invalid percent-escape")) };
         let ambiguous = value < b' ' || value == 0x7f || matches!(value, b'/' | b'\\' | b';');
-        let twice =
-            value == b'%' && hex(bytes.clone().next()).is_some() && hex(bytes.clone().nth(1)).is_some();
-        if ambiguous || twice {
+        if ambiguous {
             return Err(malformed("path has an escape whose meaning backends disagree on"));
         }
         decoded.push(value);
@@ -192,6 +190,12 @@ fn decode_unreserved(path: &str) -> Result<String, Denial> {
             canonical.push(char::from(DIGITS[usize::from(value >> 4)]));
             canonical.push(char::from(DIGITS[usize::from(value & 15)]));
         }
+    }
+    // Judged on the result: decoding an escape may itself have put digits behind a "%25".
+    if canonical.match_indices("%25").any(|(at, _)| {
+        canonical.as_bytes()[at + 3..].iter().take(2).filter(|b| b.is_ascii_hexdigit()).count() == 2
+    }) {
+        return Err(malformed("path is escaped twice"));
     }
     std::str::from_utf8(&decoded).map_err(|_| malformed("path escapes are not UTF-8"))?;
     Ok(canonical)
@@ -242,6 +246,9 @@ mod tests {
             "/a%2Fadmin",
             "/a%2fadmin",
             "/a%252fadmin",
+            "/a%25%32%66admin",
+            "/a%25%32fadmin",
+            "/a%252%66admin",
             "//admin",
             "/a//b",
             "/admin;x=1",
