@@ -6,7 +6,13 @@
     reason = "a test that meets the unexpected must stop, and loudly"
 )]
 
+mod doors_envoy;
+mod doors_proxies;
+mod failing;
 mod harness;
+mod same_verdict;
+mod serve;
 mod smoke;
+mod stand;
 mod tidy;
 mod tokens;

@@ -8,6 +8,7 @@
 pub mod caddy;
 pub mod client;
 pub mod envoy;
+pub mod grpc;
 pub mod issuer;
 pub mod keycloak;
 pub mod nginx;
