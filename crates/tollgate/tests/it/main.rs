@@ -10,6 +10,7 @@ mod doors_envoy;
 mod doors_proxies;
 mod failing;
 mod harness;
+mod keycloak_issuer;
 mod same_verdict;
 mod serve;
 mod smoke;
