@@ -274,6 +274,7 @@ async fn serve(State(metrics): State<Arc<Metrics>>) -> ([(http::HeaderName, &'st
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
@@ -293,5 +294,41 @@ mod tests {
             assert!(text.contains(line), "{line}\nis not in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    /// Every metric with one sample, so that all names are there.
+    fn all_names() -> String {
+        let metrics = Metrics::new(&["envoy_grpc"], Timestamp::from_secs(1));
+        metrics.keys_loaded("one", 1, Some(Timestamp::from_secs(1)));
+        metrics.jwks_fetch("one", "changed", Duration::from_millis(1));
+        metrics.config_reload(true);
+        metrics.connections("grpc", 1);
+        metrics.connection_refused("grpc");
+        metrics.render()
+    }
+
+    fn names_in(text: &str) -> Vec<String> {
+        let word = |c: char| c.is_ascii_lowercase() || c == '_';
+        let starts = text.match_indices("tollgate_").map(|(at, _)| &text[at..]);
+        starts.map(|rest| rest.chars().take_while(|c| word(*c)).collect()).collect()
+    }
+
+    #[test]
+    fn the_dashboard_and_the_manual_name_only_what_is_measured() {
+        let dashboard = include_str!("../../../../docs/operations/grafana-dashboard.json");
+        let manual = include_str!("../../../../docs/operations/metrics.md");
+        let board: serde_json::Value = serde_json::from_str(dashboard).unwrap();
+        assert!(
+            board["panels"].as_array().unwrap().len() > 10 && board["schemaVersion"].as_u64() >= Some(39)
+        );
+        let rendered = all_names();
+        for name in names_in(dashboard).into_iter().chain(names_in(manual)) {
+            assert!(rendered.contains(&name), "{name} is documented and not measured");
+        }
+        for line in rendered.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let family = line.split(' ').next().unwrap();
+            assert!(manual.contains(&format!("`{family}")), "{family} is measured and not in the manual");
+            assert!(dashboard.contains(family), "{family} is measured and not on the dashboard");
+        }
     }
 }
