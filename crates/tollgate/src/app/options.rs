@@ -126,6 +126,8 @@ pub fn listeners(settings: &Settings) -> [ListenOptions; 4] {
         keepalive_timeout: secs(server.grpc.keepalive_timeout_secs),
         ..limits
     };
+    // Envoy keeps an idle connection for an hour.
+    let check_limits = Limits { idle_timeout: secs(3900), ..limits };
     let port = |name, setting, address, tls: Option<&TlsSettings>, limits: &Limits| ListenOptions {
         name,
         setting,
@@ -141,7 +143,7 @@ pub fn listeners(settings: &Settings) -> [ListenOptions; 4] {
     [
         port("http", "server.http.listen", server.http.listen.0, None, &limits),
         port("grpc", "server.grpc.listen", server.grpc.listen.0, server.grpc.tls.as_ref(), &grpc_limits),
-        port("check", "server.check.listen", server.check.listen.0, server.check.tls.as_ref(), &limits),
+        port("check", "server.check.listen", server.check.listen.0, server.check.tls.as_ref(), &check_limits),
         port("metrics", "server.metrics.listen", server.metrics.listen.0, None, &limits),
     ]
 }

@@ -1,4 +1,4 @@
-//! One connection under the port's bounds, from accept to goodbye.
+//! One connection under the port's bounds, from its first byte to goodbye.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
-use super::{Limits, PeerAddr};
+use super::head::{Patient, Progress, Version, listen};
+use super::{Limits, PeerAddr, PeerVerified};
 
 /// What one connection is served with.
 pub struct Job {
@@ -29,14 +30,36 @@ pub struct Job {
 
 impl Job {
     /// Serves HTTP/1.1 or HTTP/2, whichever the peer speaks, until it leaves, grows old, or the port closes.
-    pub async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+    pub async fn run<S>(self, mut stream: S, verified: PeerVerified)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let Self { router, peer, limits, closing, age } = self;
-        let builder = builder(&limits);
+        let opening = tokio::time::timeout(limits.header_read_timeout, listen(&mut stream));
+        let opening = match closing.run_until_cancelled(opening).await {
+            Some(Ok(Ok(Some(opening)))) => opening,
+            Some(Err(_)) => {
+                tracing::debug!(peer = %peer.0, "connection closed: nothing was asked in time");
+                return;
+            }
+            // It left, it broke, or the port closes.
+            _ => return,
+        };
+        let builder = builder(&limits, opening.version);
+        let progress = Arc::new(Progress::default());
+        let stream = Patient::new(stream, opening, limits.header_read_timeout, Arc::clone(&progress));
         let service = service_fn(move |request: http::Request<Incoming>| {
+            let under = progress.begin();
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
-            request.extensions_mut().insert(axum::extract::ConnectInfo(peer.0));
-            router.clone().call(request)
+            let extensions = request.extensions_mut();
+            extensions.insert(peer);
+            extensions.insert(verified);
+            extensions.insert(axum::extract::ConnectInfo(peer.0));
+            let answer = router.clone().call(request);
+            async move {
+                let _under = under;
+                answer.await
+            }
         });
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut old = pin!(async {
@@ -58,7 +81,10 @@ impl Job {
                 let end = Instant::now() + limits.grace;
                 match tokio::time::timeout_at(end, connection).await {
                     Ok(ended) => ended,
-                    Err(_) => return,
+                    Err(_) => {
+                        tracing::debug!(peer = %peer.0, "connection cut off at the end of the grace");
+                        return;
+                    }
                 }
             }
         };
@@ -68,24 +94,33 @@ impl Job {
     }
 }
 
-fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+/// Lines of a large but honest request; Envoy's own bound is 100 (`max_headers_count`).
+const HEADER_LINES: u32 = 128;
+/// What HTTP/2 counts for a header line besides its name and value (RFC 9113 section 10.5.1).
+const HEADER_LINE_OVERHEAD: u32 = 32;
+
+fn builder(limits: &Limits, version: Version) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read_timeout)
+        // hyper's timer also runs while a connection is idle: it is the idle bound here, and `Patient` bounds heads.
+        .header_read_timeout(limits.idle_timeout)
         .max_buf_size(max_header_bytes.max(8192))
         .max_headers(1000);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(limits.max_header_bytes)
+        .max_header_list_size(limits.max_header_bytes.saturating_add(HEADER_LINES * HEADER_LINE_OVERHEAD))
         .max_concurrent_streams(limits.max_streams)
         .keep_alive_interval(limits.keepalive_interval)
         .keep_alive_timeout(limits.keepalive_timeout)
         // Streams that a peer opens and resets at once (CVE-2023-44487) end the connection after this many.
         .max_pending_accept_reset_streams(Some(64))
         .max_local_error_reset_streams(Some(256));
-    builder
+    match version {
+        Version::Http1 => builder.http1_only(),
+        Version::Http2 => builder.http2_only(),
+    }
 }

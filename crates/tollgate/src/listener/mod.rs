@@ -2,7 +2,11 @@
 //! connection age, keepalive, a connection cap, TLS with reload, and a drain that says goodbye.
 
 mod connection;
+mod head;
 mod tls;
+
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,15 +23,27 @@ use tokio_util::task::TaskTracker;
 use crate::telemetry::Metrics;
 pub use tls::{TlsError, TlsOptions};
 
+/// Between two tries to accept when the machine has no room for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// The far end of a connection, as an extension of every request on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
+/// Whether the far end proved itself with a certificate that one of the port's client CAs signed; an extension of every
+/// request. Always true on a port with `client_ca_file`, never on one without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerVerified(pub bool);
+
 /// Bounds of one port.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// For the head of a request to arrive; also for a TLS handshake.
+    /// For the first bytes of a connection, for the rest of a request's head after its first byte, and for a TLS
+    /// handshake.
     pub header_read_timeout: Duration,
+    /// For an HTTP/1.1 connection without a request. A gateway that reuses a connection while we close it sees a failed
+    /// check, so on gateways' ports this is longer than they keep theirs (Envoy: one hour).
+    pub idle_timeout: Duration,
     /// Of a request's head, in bytes. Envoy forwards up to 60 KiB.
     pub max_header_bytes: u32,
     /// Calls under way on one HTTP/2 connection.
@@ -50,6 +66,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_read_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
             max_header_bytes: 96 * 1024,
             max_streams: 1024,
             max_connections: 10_000,
@@ -157,10 +174,12 @@ impl Listener {
         while let Some(accepted) = closing.run_until_cancelled(socket.accept()).await {
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
+                // A client that left before it was its turn says nothing about the next one.
+                Err(error) if left(&error) => continue,
                 Err(error) => {
-                    // Out of file descriptors, or a client that left: the next accept may work, but not at full speed.
+                    // Out of file descriptors or memory: open connections live on, and trying at once would only burn.
                     tracing::warn!(listener = options.name, %error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
@@ -179,10 +198,8 @@ impl Listener {
             };
             let (acceptor, metrics) = (tls.as_ref().map(tls::Reloading::acceptor), Arc::clone(&metrics));
             connections.spawn(async move {
-                let _seat = seat;
-                metrics.connections(options.name, 1);
+                let _seat = (seat, Counted::new(metrics, options.name));
                 serve_one(stream, acceptor, job).await;
-                metrics.connections(options.name, -1);
             });
         }
         drop(socket);
@@ -197,22 +214,44 @@ impl Listener {
     }
 }
 
+/// An open connection in the metrics, also if serving it panics.
+struct Counted(Arc<Metrics>, &'static str);
+
+impl Counted {
+    fn new(metrics: Arc<Metrics>, listener: &'static str) -> Self {
+        metrics.connections(listener, 1);
+        Self(metrics, listener)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections(self.1, -1);
+    }
+}
+
 async fn serve_one(stream: TcpStream, acceptor: Option<tokio_rustls::TlsAcceptor>, job: connection::Job) {
     // Small answers must not wait for the acknowledgement of earlier ones.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    match acceptor {
-        None => job.run(stream).await,
-        Some(acceptor) => {
-            let handshake = tokio::time::timeout(job.limits.header_read_timeout, acceptor.accept(stream));
-            match handshake.await {
-                Ok(Ok(stream)) => job.run(stream).await,
-                Ok(Err(error)) => tracing::debug!(peer = %job.peer.0, %error, "TLS handshake failed"),
-                Err(_) => tracing::debug!(peer = %job.peer.0, "TLS handshake took too long"),
-            }
+    let Some(acceptor) = acceptor else { return job.run(stream, PeerVerified(false)).await };
+    let handshake = tokio::time::timeout(job.limits.header_read_timeout, acceptor.accept(stream));
+    match job.closing.run_until_cancelled(handshake).await {
+        Some(Ok(Ok(stream))) => {
+            // rustls keeps a certificate only after its verifier accepted it.
+            let verified = PeerVerified(stream.get_ref().1.peer_certificates().is_some());
+            job.run(stream, verified).await;
         }
+        Some(Ok(Err(error))) => tracing::debug!(peer = %job.peer.0, %error, "TLS handshake failed"),
+        Some(Err(_)) => tracing::debug!(peer = %job.peer.0, "TLS handshake took too long"),
+        None => {}
     }
+}
+
+fn left(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
 fn advice(error: &io::Error) -> String {

@@ -2,7 +2,10 @@
 
 mod wire;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+
+use futures_util::FutureExt as _;
 
 use tollgate_envoy::auth::v3::authorization_server::{Authorization, AuthorizationServer, SERVICE_NAME};
 use tollgate_envoy::auth::v3::{CheckRequest, CheckResponse};
@@ -47,9 +50,16 @@ struct GrpcDoor {
 impl Authorization for GrpcDoor {
     /// Always `Ok`: a failed call would leave the verdict to Envoy's `failure_mode_allow`.
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
-        let message = request.get_ref();
-        let parsed = wire::parse(message);
-        let origin = wire::origin(message, parsed.as_ref().ok());
-        Ok(Response::new(self.gate.check(Door::EnvoyGrpc, parsed, origin, wire::respond).await))
+        let answer = AssertUnwindSafe(async {
+            let message = request.get_ref();
+            let parsed = wire::parse(message);
+            let origin = wire::origin(message, parsed.as_ref().ok());
+            self.gate.check(Door::EnvoyGrpc, parsed, origin, wire::respond).await
+        });
+        // A panic would end the call, and Envoy reads that as a failure which it may overlook.
+        Ok(Response::new(answer.catch_unwind().await.unwrap_or_else(|_| wire::last_resort())))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Envoy's `CheckRequest` to our request, our reply to Envoy's `CheckResponse`. Pure.
 //!
 //! Envoy reads an all-default `CheckResponse` as ALLOW, and a denial body beside status code 0 as well. So responses are
-//! only built by [`respond`], from a [`Reply`], and every branch sets the code.
+//! only built here, from a [`Reply`] or as a denial, and every branch sets the code.
 
 use std::net::IpAddr;
 
@@ -92,7 +92,7 @@ fn peer(attributes: &AttributeContext) -> Option<IpAddr> {
     }
 }
 
-/// Writes the reply. The only maker of `CheckResponse`.
+/// Writes the reply. With [`last_resort`], the only maker of `CheckResponse`.
 pub fn respond(reply: &Reply<'_>) -> CheckResponse {
     match reply {
         Reply::Allow(allow) => CheckResponse {
@@ -105,6 +105,18 @@ pub fn respond(reply: &Reply<'_>) -> CheckResponse {
             dynamic_metadata: Some(metadata(deny.metadata())),
             http_response: Some(HttpResponse::DeniedResponse(denied(deny))),
         },
+    }
+}
+
+/// The answer when even the reply could not be made: a denial without detail, inside a successful call all the same.
+pub fn last_resort() -> CheckResponse {
+    CheckResponse {
+        status: Some(Status { code: code::UNAVAILABLE, ..Status::default() }),
+        dynamic_metadata: None,
+        http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
+            status: Some(HttpStatus { code: 503 }),
+            ..DeniedHttpResponse::default()
+        })),
     }
 }
 

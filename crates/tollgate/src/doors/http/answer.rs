@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::HeaderMap;
 use http::{HeaderName, HeaderValue, StatusCode};
-use tollgate_core::denial::DenialClass;
+use tollgate_core::denial::{DenialClass, DenialCode};
 use tollgate_core::reply::{Allow, Deny, Reply};
 
 /// Read by Envoy: request headers that the backend must not see.
@@ -15,7 +15,8 @@ const DENIAL: HeaderName = HeaderName::from_static("x-tollgate-denial");
 /// For Envoy's HTTP ext_authz. `unavailable` replaces 5xx, which Envoy would take for a failure of ours.
 pub fn envoy(reply: &Reply<'_>, unavailable: StatusCode) -> Response {
     match reply {
-        Reply::Allow(allow) => permit(allow, &[(ENVOY_REMOVE, allow.remove().join(", "))]),
+        Reply::Allow(allow) if allow.remove().is_empty() => permit(allow, &[]),
+        Reply::Allow(allow) => permit(allow, &[(ENVOY_REMOVE.as_str(), &allow.remove().join(", "))]),
         Reply::Deny(deny) => {
             let undecided = deny.code().class() == DenialClass::Unavailable;
             refuse(deny, if undecided { unavailable } else { deny.status() })
@@ -24,7 +25,8 @@ pub fn envoy(reply: &Reply<'_>, unavailable: StatusCode) -> Response {
 }
 
 /// For nginx, which passes 401 and 403 on and turns everything else into a 500: 400 and 429 become 403, 503 stays what
-/// it is, and `x-tollgate-denial` says the code for an `error_page` to show.
+/// it is, and `x-tollgate-denial` says the code for an `error_page` to show. A header without a value is left out:
+/// nginx' variable is then empty, and it sends no header whose value is empty.
 pub fn nginx(reply: &Reply<'_>) -> Response {
     match reply {
         Reply::Allow(allow) => permit(allow, &[]),
@@ -41,25 +43,38 @@ pub fn nginx(reply: &Reply<'_>) -> Response {
 }
 
 /// For Traefik and Caddy, which pass every answer but 2xx on as it is.
+///
+/// Both copy headers that an operator lists, and neither can be told to remove one. So a header without a value is sent
+/// empty: what Caddy before 2.10 copies for a missing header is the text of its own placeholder, which a backend would
+/// read as a name.
 pub fn forward_auth(reply: &Reply<'_>) -> Response {
     match reply {
-        Reply::Allow(allow) => permit(allow, &[]),
+        Reply::Allow(allow) => {
+            let empty: Vec<_> = allow.remove().iter().map(|name| (*name, "")).collect();
+            permit(allow, &empty)
+        }
         Reply::Deny(deny) => refuse(deny, deny.status()),
     }
 }
 
-fn permit(allow: &Allow<'_>, more: &[(HeaderName, String)]) -> Response {
+/// The answer when even the reply could not be made: no detail, and no status that a proxy takes for a failure of ours
+/// that may be overlooked.
+pub fn last_resort() -> Response {
+    let mut refused = Response::new(Body::empty());
+    *refused.status_mut() = StatusCode::FORBIDDEN;
+    put(refused.headers_mut(), DENIAL.as_str(), DenialCode::Unavailable.as_str());
+    refused
+}
+
+fn permit(allow: &Allow<'_>, more: &[(&str, &str)]) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     let own = allow.set().iter().map(|(name, value)| (*name, value.as_str()));
-    let whole = own.chain(more.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    for (name, value) in whole {
+    for (name, value) in own.chain(more.iter().copied()) {
         if !put(headers, name, value) {
             // Values are encoded to plain ASCII and names were checked with the configuration, so this is a bug; the
             // backend must not be told half of who calls.
-            let mut refused = Response::new(Body::empty());
-            *refused.status_mut() = StatusCode::FORBIDDEN;
-            return refused;
+            return last_resort();
         }
     }
     response
@@ -88,27 +103,119 @@ fn put(headers: &mut HeaderMap, name: &str, value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use tollgate_core::denial::{Denial, DenialCode};
-    use tollgate_core::input::CheckId;
+    use std::collections::HashSet;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use tollgate_core::apikey::KeyId;
+    use tollgate_core::caller::{KeyRecord, KeyState};
+    use tollgate_core::check::decide;
+    use tollgate_core::denial::{Denial, UnauthenticatedStatus};
+    use tollgate_core::facts::{Evidence, Facts};
+    use tollgate_core::headers::Headers;
+    use tollgate_core::identity::IdentityHeaders;
+    use tollgate_core::input::{CheckId, CheckInput, RawRequest};
+    use tollgate_core::lookup::Lookup;
     use tollgate_core::policy::Policy;
+    use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
+    use tollgate_core::time::Timestamp;
 
     use super::*;
 
     #[test]
     fn no_denial_looks_like_a_permit_on_any_door() {
-        let policy = Policy::new(vec![], vec![]).unwrap();
-        for code in DenialCode::ALL {
-            let verdict = Err(Denial::new(code, "test"));
-            let reply = Reply::new(&verdict, None, &policy, CheckId::from_bits(1));
-            let statuses = [envoy(&reply, StatusCode::FORBIDDEN), nginx(&reply), forward_auth(&reply)]
-                .map(|response| response.status().as_u16());
-            assert!(statuses.iter().all(|s| *s >= 400), "{code}: {statuses:?}");
-            assert!(statuses[0] < 500, "{code}: Envoy takes {} for a failure", statuses[0]);
-            assert!(
-                [401, 403, 503].contains(&statuses[1]),
-                "{code}: nginx knows 401 and 403, not {}",
-                statuses[1]
-            );
+        for unauthenticated in [UnauthenticatedStatus::Unauthorized, UnauthenticatedStatus::Forbidden] {
+            let mut policy = Policy::new(vec![], vec![]).unwrap();
+            policy.unauthenticated_status = unauthenticated;
+            for code in DenialCode::ALL {
+                let verdict = Err(Denial::new(code, "test"));
+                let reply = Reply::new(&verdict, None, &policy, CheckId::from_bits(1));
+                let answers = [envoy(&reply, StatusCode::FORBIDDEN), nginx(&reply), forward_auth(&reply)];
+                let statuses = answers.each_ref().map(|answer| answer.status().as_u16());
+                assert!(statuses.iter().all(|s| *s >= 400), "{code}: {statuses:?}");
+                assert!(statuses[0] < 500, "{code}: Envoy takes {} for a failure", statuses[0]);
+                assert!([401, 403, 503].contains(&statuses[1]), "{code}: nginx makes 500 of {}", statuses[1]);
+                for answer in &answers {
+                    assert_eq!(answer.headers()[DENIAL], code.public().as_str());
+                }
+            }
+        }
+        assert_eq!(last_resort().status(), StatusCode::FORBIDDEN);
+    }
+
+    /// The answer of each door to a permit for the owner of this key.
+    fn permits(
+        owner: [String; 3],
+        forward_credential: bool,
+        compatibility: bool,
+    ) -> (Vec<Response>, HashSet<String>) {
+        let [subject, project, organization] = owner;
+        let route = Route {
+            name: "all".into(),
+            policy: None,
+            hosts: vec![HostPattern::Any],
+            paths: vec![PathPattern::prefix("/").unwrap()],
+            methods: None,
+            requirement: Requirement::Authenticated,
+            forward_credential,
+            unauthenticated_status: None,
+            query_credential: None,
+        };
+        let mut policy = Policy::new(vec![route], vec![]).unwrap();
+        policy.identity = IdentityHeaders::default().with_compatibility(compatibility);
+        let mut headers = Headers::default();
+        headers.push("authorization", b"Bearer a.b.c");
+        let request = RawRequest {
+            method: "GET",
+            authority: "h",
+            path_and_query: "/",
+            headers,
+            body: b"",
+            policy: None,
+        };
+        let input = CheckInput::parse(request, &policy).unwrap();
+        let key = KeyRecord {
+            id: KeyId::parse(&"0".repeat(tollgate_core::apikey::ID_LEN)).unwrap(),
+            subject,
+            project,
+            organization,
+            state: KeyState::Live,
+            expires_at: None,
+            project_suspended: false,
+        };
+        let evidence = Evidence::Key(Lookup::Found(Arc::new(key)));
+        let verdict = decide(&Facts { now: Timestamp::from_millis(0), late: false, evidence }, &input);
+        let reply = Reply::new(&verdict, Some(&input), &policy, CheckId::from_bits(1));
+        let names = policy.identity.headers().map(|(name, _)| name.to_owned()).collect();
+        (vec![envoy(&reply, StatusCode::FORBIDDEN), nginx(&reply), forward_auth(&reply)], names)
+    }
+
+    proptest! {
+        #[test]
+        fn a_permit_is_200_and_tells_every_identity_header(
+            owner in prop::array::uniform3(any::<String>()),
+            forward_credential: bool,
+            compatibility: bool,
+        ) {
+            let (answers, names) = permits(owner, forward_credential, compatibility);
+            for answer in &answers {
+                prop_assert_eq!(answer.status(), StatusCode::OK);
+                for value in answer.headers().values() {
+                    prop_assert!(value.as_bytes().iter().all(|b| (b' '..=b'~').contains(b)), "{:?}", value);
+                }
+            }
+            let [envoy, nginx, forward] = [0, 1, 2].map(|door: usize| answers[door].headers());
+            let removed = envoy.get(ENVOY_REMOVE).map_or("", |names| names.to_str().unwrap());
+            let removed: HashSet<_> = removed.split(", ").collect();
+            prop_assert_eq!(removed.contains("authorization"), !forward_credential);
+            prop_assert_eq!(forward.contains_key("authorization"), !forward_credential);
+            for name in &names {
+                let value = envoy.get(name);
+                prop_assert!(value.is_some() ^ removed.contains(name.as_str()), "{} on Envoy's door", name);
+                prop_assert_eq!(nginx.get(name), value);
+                prop_assert_eq!(forward.get(name).filter(|v| !v.is_empty()), value);
+                prop_assert!(forward.contains_key(name), "{} on the forward-auth door", name);
+            }
         }
     }
 }

@@ -6,13 +6,20 @@
 mod answer;
 mod question;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use ipnet::IpNet;
@@ -25,6 +32,9 @@ pub use question::{FORWARD_AUTH_PREFIX, NGINX_PREFIX};
 
 /// The largest body that is read; what a gateway forwards of a request.
 pub const MAX_BODY_BYTES: usize = 4 << 20;
+
+/// For a body to arrive. Gateways buffer what they forward, so it comes in one piece with the head.
+const BODY_WAIT: Duration = Duration::from_secs(1);
 
 /// How the HTTP doors behave.
 #[derive(Clone, Debug)]
@@ -58,15 +68,20 @@ pub fn router(gate: Arc<Gate>, options: HttpDoorOptions) -> Router {
 }
 
 async fn check(State(doors): State<Doors>, request: Request<Body>) -> Response {
+    // A panic would end the connection, and a gateway reads that as a failure which it may overlook.
+    AssertUnwindSafe(answer(&doors, request)).catch_unwind().await.unwrap_or_else(|_| answer::last_resort())
+}
+
+async fn answer(doors: &Doors, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let Doors { gate, options } = doors;
     let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
     let trusted = peer.is_some_and(|peer| options.trusts(peer));
-    let body = Limited::new(body, MAX_BODY_BYTES).collect().await.map(http_body_util::Collected::to_bytes);
     let door = question::door(&parts);
+    let body = read(body, BODY_WAIT).await;
     let question = match &body {
         Ok(body) => question::parse(door, &parts, body, trusted, options.envoy_prefix.as_deref()),
-        Err(_) => Err(Denial::new(DenialCode::RequestMalformed, "the forwarded body is broken or too large")),
+        Err(denial) => Err(denial.clone()),
     };
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let origin = Origin {
@@ -81,4 +96,15 @@ async fn check(State(doors): State<Doors>, request: Request<Body>) -> Response {
         Door::EnvoyHttp | Door::EnvoyGrpc => answer::envoy(reply, options.unavailable_status),
     })
     .await
+}
+
+async fn read(body: Body, wait: Duration) -> Result<Bytes, Denial> {
+    let whole = Limited::new(body, MAX_BODY_BYTES).collect();
+    match tokio::time::timeout(wait, whole).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => {
+            Err(Denial::new(DenialCode::RequestMalformed, "the forwarded body is broken or too large"))
+        }
+        Err(_) => Err(Denial::new(DenialCode::Deadline, "the forwarded body did not arrive in time")),
+    }
 }
