@@ -121,3 +121,96 @@ impl CheckSpan {
         span.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::sync::mpsc;
+
+    use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+        TraceService, TraceServiceServer,
+    };
+    use opentelemetry_proto::tonic::collector::trace::v1::{
+        ExportTraceServiceRequest, ExportTraceServiceResponse,
+    };
+    use opentelemetry_proto::tonic::trace::v1::Span as ReceivedSpan;
+    use tollgate_core::denial::DenialCode;
+    use tollgate_core::input::CheckId;
+    use tollgate_core::time::Timestamp;
+    use tonic::{Request, Response, Status as RpcStatus};
+
+    use super::*;
+
+    struct Collector(mpsc::Sender<ReceivedSpan>);
+
+    #[tonic::async_trait]
+    impl TraceService for Collector {
+        async fn export(
+            &self,
+            request: Request<ExportTraceServiceRequest>,
+        ) -> Result<Response<ExportTraceServiceResponse>, RpcStatus> {
+            let scopes =
+                request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+            for span in scopes.flat_map(|scope| scope.spans) {
+                self.0.send(span).unwrap();
+            }
+            Ok(Response::new(ExportTraceServiceResponse::default()))
+        }
+    }
+
+    fn decision() -> Decision<'static> {
+        Decision {
+            check_id: CheckId::from_bits(7),
+            door: "envoy_grpc",
+            now: Timestamp::from_secs(1),
+            denial: Some((DenialCode::TokenExpired, "the token has expired")),
+            caller: None,
+            route: Some("all"),
+            method: Some("GET"),
+            host: Some("ai.test"),
+            path: Some("/v1/models"),
+            peer: None,
+            request_id: None,
+            latency: Duration::from_micros(20),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn spans_join_the_gateways_trace_and_bad_context_is_left_aside() {
+        let (sender, spans) = mpsc::channel();
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", socket.local_addr().unwrap());
+        let incoming = tokio_stream::wrappers::TcpListenerStream::new(socket);
+        let server =
+            tonic::transport::Server::builder().add_service(TraceServiceServer::new(Collector(sender)));
+        tokio::spawn(server.serve_with_incoming(incoming));
+        let options = OtlpOptions { endpoint, sample_ratio: 1.0, headers: http::HeaderMap::new() };
+        let traces = Traces::start(Some(options)).unwrap();
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let parent = format!("00-{trace}-b7ad6b7169203331-01");
+        let long = format!("{parent}{}", "0".repeat(10_000));
+        for traceparent in [Some(parent.as_str()), Some("nonsense"), Some(long.as_str()), None] {
+            traces.check_span(traceparent, Some("vendor=x")).finish(&decision());
+        }
+        tokio::task::spawn_blocking(move || traces.flush()).await.unwrap();
+        let received: Vec<ReceivedSpan> = spans.try_iter().collect();
+        assert_eq!(received.len(), 4);
+        let id =
+            |span: &ReceivedSpan| span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(
+            received.iter().filter(|span| id(span) == trace).count(),
+            1,
+            "only the valid context is joined"
+        );
+        for span in &received {
+            assert_eq!(span.name, "tollgate.check");
+            let names: Vec<&str> = span.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+            assert!(names.contains(&"denial.code") && !names.contains(&"denial.reason"), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn off_is_off() {
+        Traces::start(None).unwrap().check_span(None, None).finish(&decision());
+    }
+}
