@@ -80,6 +80,13 @@ impl Db {
         on!(self, pool => sqlx::query(PING).execute(pool).await.map(drop)).map_err(|e| unavailable(&e))
     }
 
+    /// Checks one statement against the schema: syntax, tables, columns and, on Postgres, types.
+    #[cfg(test)]
+    pub async fn prepare(&self, statement: &'static str) -> Result<(), sqlx::Error> {
+        use sqlx::{Executor as _, SqlSafeStr as _};
+        on!(self, pool => pool.prepare(statement.into_sql_str()).await.map(drop))
+    }
+
     pub async fn close(&self) {
         on!(self, pool => pool.close().await);
     }

@@ -97,3 +97,6 @@ impl std::fmt::Debug for StoreOptions {
         f.debug_struct("StoreOptions").field("pool_size", &self.pool_size).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
