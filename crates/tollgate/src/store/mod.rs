@@ -52,7 +52,7 @@ pub enum StoreError {
 
 /// The database, connected on first use.
 pub struct Store {
-    db: Db,
+    db: Arc<Db>,
     migrated: OnceCell<()>,
 }
 
@@ -62,13 +62,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Url`], or a URL that cannot be parsed.
     pub fn open(options: &StoreOptions) -> Result<Arc<Self>, StoreError> {
-        Ok(Arc::new(Self { db: Db::open(options)?, migrated: OnceCell::new() }))
+        Ok(Arc::new(Self { db: Arc::new(Db::open(options)?), migrated: OnceCell::new() }))
     }
 
     /// The database, with its schema up to date. Migrations run once, under the database's lock, as soon as it can be
     /// reached.
     async fn ready(&self) -> Result<&Db, StoreError> {
-        self.migrated.get_or_try_init(|| self.db.migrate()).await?;
+        self.migrated
+            .get_or_try_init(|| async {
+                // A task of its own: a caller that leaves halfway must not leave the database's lock behind.
+                let db = Arc::clone(&self.db);
+                let migrated = tokio::spawn(async move { db.migrate().await }).await;
+                migrated.unwrap_or_else(|lost| Err(StoreError::Unavailable(lost.to_string())))
+            })
+            .await?;
         Ok(&self.db)
     }
 

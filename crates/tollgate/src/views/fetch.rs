@@ -73,7 +73,11 @@ impl Fetcher {
         if let Some(path) = &limits.ca_file {
             let wrong = |why: String| FetchError::CaFile { path: path.clone(), why };
             let pem = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
-            for certificate in Certificate::from_pem_bundle(&pem).map_err(|e| wrong(innermost(&e)))? {
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(|e| wrong(innermost(&e)))?;
+            if certificates.is_empty() {
+                return Err(wrong("holds no certificate in PEM".into()));
+            }
+            for certificate in certificates {
                 builder = builder.add_root_certificate(certificate);
             }
         }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use futures_util::FutureExt as _;
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tollgate_core::jwt::{Algorithm, IssuerRules, KeyFault, KeySet, KeySetError, TokenFault, VerifyKey};
 use tollgate_core::time::Timestamp;
 use url::Url;
@@ -16,6 +17,9 @@ use url::Url;
 use super::discovery::{DiscoveryError, jwks_url};
 use super::fetch::{FetchError, FetchLimits, Fetcher};
 use super::keys::ViewDeps;
+
+/// For the store to give the last good key set: keys must not wait for a database that is away.
+const RESTORE_LIMIT: Duration = Duration::from_secs(1);
 
 /// One issuer: its rules, and where and how its keys are fetched.
 #[derive(Clone, Debug)]
@@ -165,11 +169,13 @@ struct Flight {
 }
 
 enum Demand {
-    Wait(watch::Receiver<u64>),
-    /// In cool-down: whether the last attempt worked.
-    Settled {
-        worked: bool,
+    Wait {
+        attempts: watch::Receiver<u64>,
+        /// Whether the attempt may have begun before it was asked for.
+        joined: bool,
     },
+    /// In cool-down: whether the last attempt worked.
+    Settled { worked: bool },
 }
 
 impl IssuerKeys {
@@ -225,19 +231,27 @@ impl IssuerKeys {
         if let Some(found) = self.select(kid, algorithm) {
             return found;
         }
-        let worked = match self.demand() {
-            Demand::Settled { worked } => worked,
-            Demand::Wait(mut attempts) => {
-                if timeout_at(deadline, attempts.changed()).await.is_err() {
-                    return FoundKey::Late;
-                }
-                if let Some(found) = self.select(kid, algorithm) {
-                    return found;
-                }
-                self.flight().last_error.is_none()
+        // An attempt that was under way already may have begun before the issuer had the key: one more may follow it.
+        for _ in 0..2 {
+            let (mut attempts, joined) = match self.demand() {
+                Demand::Settled { worked: true } => return FoundKey::Absent,
+                Demand::Settled { worked: false } => return FoundKey::Unavailable,
+                Demand::Wait { attempts, joined } => (attempts, joined),
+            };
+            if timeout_at(deadline, attempts.changed()).await.is_err() {
+                return FoundKey::Late;
             }
-        };
-        if worked { FoundKey::Absent } else { FoundKey::Unavailable }
+            if let Some(found) = self.select(kid, algorithm) {
+                return found;
+            }
+            if self.flight().last_error.is_some() {
+                return FoundKey::Unavailable;
+            }
+            if !joined {
+                break;
+            }
+        }
+        FoundKey::Absent
     }
 
     fn select(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<FoundKey> {
@@ -255,7 +269,7 @@ impl IssuerKeys {
         let mut flight = self.flight();
         let attempts = self.attempts.subscribe();
         if flight.under_way || !flight.ever_tried {
-            return Demand::Wait(attempts);
+            return Demand::Wait { attempts, joined: true };
         }
         let now = Instant::now();
         if flight.last_demand.is_some_and(|last| now.duration_since(last) < self.source.cooldown) {
@@ -264,7 +278,7 @@ impl IssuerKeys {
         flight.last_demand = Some(now);
         flight.under_way = true;
         self.asked.notify_one();
-        Demand::Wait(attempts)
+        Demand::Wait { attempts, joined: false }
     }
 
     /// A panic while this was held cannot have left it half-written.
@@ -274,14 +288,22 @@ impl IssuerKeys {
 
     /// Keeps the keys fresh until it is dropped.
     pub async fn keep_fresh(self: Arc<Self>, deps: ViewDeps) {
-        self.restore(&deps).await;
         let mut failures = 0_u32;
         loop {
-            let worked = self.attempt(&deps).await;
-            failures = if worked { 0 } else { failures.saturating_add(1) };
-            let wait = self.next_wait(failures, deps.jitter.next());
+            if self.loaded.load().is_none() {
+                self.restore(&deps, failures == 0).await;
+            }
+            let fresh = self.attempt(&deps).await;
+            failures = if fresh.is_some() { 0 } else { failures.saturating_add(1) };
+            let wake = Instant::now() + self.next_wait(failures, deps.jitter.next());
+            let rest = async {
+                if let Some(document) = fresh {
+                    self.keep(&deps, &document).await;
+                }
+                sleep_until(wake).await;
+            };
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = rest => {}
                 () = self.asked.notified() => {}
             }
         }
@@ -301,19 +323,26 @@ impl IssuerKeys {
         wait.mul_f64(0.8 + 0.2 * jitter)
     }
 
-    async fn attempt(&self, deps: &ViewDeps) -> bool {
-        self.flight().under_way = true;
+    /// Fetches once, and tells everybody who waits. The document, when it is good.
+    async fn attempt(&self, deps: &ViewDeps) -> Option<Vec<u8>> {
+        {
+            let mut flight = self.flight();
+            flight.under_way = true;
+            // This attempt serves whoever asked before; what is left of the asking must not cause another.
+            let _ = self.asked.notified().now_or_never();
+        }
         let begin = Instant::now();
         let outcome = self.refresh(deps).await;
         let name = &self.source.rules.name;
-        let label = match &outcome {
-            Ok(true) => "changed",
-            Ok(false) => "unchanged",
-            Err(_) => "error",
+        let (label, fresh, error) = match outcome {
+            Ok((true, document)) => ("changed", Some(document), None),
+            Ok((false, document)) => ("unchanged", Some(document), None),
+            Err(error) => ("error", None, Some(error.to_string())),
         };
         deps.metrics.jwks_fetch(name, label, begin.elapsed());
-        let worked = outcome.is_ok();
-        let error = outcome.err().map(|e| e.to_string());
+        if fresh.is_none() {
+            self.expire(deps.clock.now());
+        }
         {
             let mut flight = self.flight();
             // One line when the state changes, not one per attempt.
@@ -327,18 +356,16 @@ impl IssuerKeys {
             flight.last_error = error;
             flight.under_way = false;
             flight.ever_tried = true;
-        }
-        if !worked {
-            self.expire(deps.clock.now());
+            // Within the lock: who asks from now on must not be woken by this attempt.
+            self.attempts.send_modify(|count| *count += 1);
         }
         let status = self.status();
         deps.metrics.keys_loaded(name, status.keys, status.refreshed_at);
-        self.attempts.send_modify(|count| *count += 1);
-        worked
+        fresh
     }
 
-    /// Fetches once; whether the set's content changed.
-    async fn refresh(&self, deps: &ViewDeps) -> Result<bool, RefreshError> {
+    /// Fetches once; whether the set's content changed, and the document.
+    async fn refresh(&self, deps: &ViewDeps) -> Result<(bool, Vec<u8>), RefreshError> {
         let document = match &self.source.location {
             KeyLocation::Static { document } => document.clone().into_bytes(),
             KeyLocation::Jwks { url } => self.fetcher.get(url).await?,
@@ -348,17 +375,22 @@ impl IssuerKeys {
             }
         };
         let changed = self.publish(&document, deps.clock.now())?;
-        if let (Some(store), false) =
-            (&deps.store, matches!(self.source.location, KeyLocation::Static { .. }))
-        {
-            let text = String::from_utf8_lossy(&document);
-            let place = (self.source.rules.name.as_str(), self.source.location.as_text());
-            if let Err(error) = store.put_key_set(place, &text, deps.clock.now()).await {
-                // The keys are in memory; only a restart during an outage of the issuer would miss them.
-                tracing::debug!(%error, issuer = self.source.rules.name, "the key set could not be kept");
-            }
+        Ok((changed, document))
+    }
+
+    /// Keeps a good document for the next start.
+    async fn keep(&self, deps: &ViewDeps, document: &[u8]) {
+        let Some(store) = &deps.store else { return };
+        if matches!(self.source.location, KeyLocation::Static { .. }) {
+            return;
         }
-        Ok(changed)
+        let Some(fetched_at) = self.loaded.load().as_ref().map(|loaded| loaded.fetched_at) else { return };
+        let text = String::from_utf8_lossy(document);
+        let place = (self.source.rules.name.as_str(), self.source.location.as_text());
+        if let Err(error) = store.put_key_set(place, &text, fetched_at).await {
+            // The keys are in memory; only a restart during an outage of the issuer would miss them.
+            tracing::debug!(%error, issuer = self.source.rules.name, "the key set could not be kept");
+        }
     }
 
     /// Puts a document's keys in force.
@@ -397,22 +429,30 @@ impl IssuerKeys {
         Ok(changed)
     }
 
-    /// Starts with the last good set of an earlier run, while it is young enough.
-    async fn restore(&self, deps: &ViewDeps) {
-        let Some(store) = deps.store.as_ref().filter(|_| self.loaded.load().is_none()) else { return };
+    /// Starts with the last good set of an earlier run, while it is young enough. Says why not when `aloud`.
+    async fn restore(&self, deps: &ViewDeps, aloud: bool) {
+        let Some(store) = &deps.store else { return };
         let name = self.source.rules.name.as_str();
-        match store.find_key_set((name, self.source.location.as_text())).await {
-            Ok(Some(kept)) if !self.too_old(kept.fetched_at, deps.clock.now()) => {
+        let kept = timeout(RESTORE_LIMIT, store.find_key_set((name, self.source.location.as_text()))).await;
+        let trouble = match kept {
+            Ok(Ok(Some(kept))) if !self.too_old(kept.fetched_at, deps.clock.now()) => {
                 match self.publish(kept.document.as_bytes(), kept.fetched_at) {
-                    Ok(_) => tracing::info!(
-                        issuer = name,
-                        "serving the last good key set until the issuer answers"
-                    ),
-                    Err(error) => tracing::warn!(issuer = name, %error, "the kept key set cannot be used"),
+                    Ok(_) => {
+                        tracing::info!(
+                            issuer = name,
+                            "serving the last good key set until the issuer answers"
+                        );
+                        return;
+                    }
+                    Err(error) => error.to_string(),
                 }
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(issuer = name, %error, "the kept key set cannot be read"),
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the database takes too long".to_owned(),
+        };
+        if aloud {
+            tracing::warn!(issuer = name, error = trouble, "the kept key set cannot be used");
         }
     }
 

@@ -14,3 +14,6 @@ pub use issuer::{Epoch, FoundKey, IssuerSource, IssuerStatus, KeyLocation};
 pub use keys::{Jitter, KeysView, ViewDeps};
 pub use rulebook::{CurrentRulebook, Rulebook};
 pub use token_cache::{Remembered, TokenCache};
+
+#[cfg(test)]
+mod tests;
