@@ -112,7 +112,7 @@ async fn the_script_refuses_a_wrong_digest_and_an_unknown_version() {
 #[tokio::test]
 async fn a_version_cannot_smuggle_options() {
     let dir = tempfile::tempdir().unwrap();
-    for version in ["", "1.40.0 --index-url x", "../1", "latest"] {
+    for version in ["", "1.40.0 --find-links x", "../1", "latest"] {
         let error = fetch(version, dir.path(), &|_| {}).await.unwrap_err();
         assert!(matches!(error, FetchError::Version(_)), "{version}");
     }
