@@ -18,11 +18,13 @@ pub mod identity;
 pub mod input;
 pub mod jwt;
 pub mod lookup;
+pub mod models;
 pub mod permit;
 pub mod policy;
 pub mod reply;
 pub mod route;
 pub mod target;
+pub mod tenancy;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
