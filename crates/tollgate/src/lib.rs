@@ -10,6 +10,7 @@ pub mod doors;
 pub mod health;
 pub mod lifecycle;
 pub mod listener;
+pub mod ops;
 pub mod store;
 pub mod telemetry;
 pub mod views;
