@@ -11,6 +11,7 @@ pub mod entropy;
 pub mod health;
 pub mod lifecycle;
 pub mod listener;
+pub mod ops;
 pub mod portal;
 pub mod store;
 pub mod telemetry;
