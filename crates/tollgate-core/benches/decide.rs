@@ -13,6 +13,7 @@ use tollgate_core::input::{CheckId, CheckInput, RawRequest};
 use tollgate_core::jwt::{
     Algorithm, Audiences, DEFAULT_MAX_TOKEN_BYTES, IssuerRules, KeySet, OpenToken, verify,
 };
+use tollgate_core::models::RouteModels;
 use tollgate_core::policy::Policy;
 use tollgate_core::reply::Reply;
 use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
@@ -34,6 +35,7 @@ fn policy() -> Policy {
         forward_credential: false,
         unauthenticated_status: None,
         query_credential: None,
+        models: RouteModels::default(),
     };
     Policy::new(vec![route], vec![Arc::new(rules)]).expect("a bench policy")
 }

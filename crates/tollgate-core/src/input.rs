@@ -5,6 +5,7 @@ use std::fmt;
 use crate::credential::{self, Credential};
 use crate::denial::Denial;
 use crate::headers::Headers;
+use crate::models::ModelRules;
 use crate::policy::Policy;
 use crate::route::{Requirement, Route};
 use crate::target::Target;
@@ -61,8 +62,10 @@ pub struct CheckInput<'a> {
     pub credential: Result<Option<Credential<'a>>, Denial>,
     /// The header lines, for route conditions.
     pub headers: Headers<'a>,
-    /// The forwarded body, for route conditions.
+    /// The forwarded body, for route conditions and the model that it names.
     pub body: &'a [u8],
+    /// How the request's model is found.
+    pub models: &'a ModelRules,
 }
 
 impl<'a> CheckInput<'a> {
@@ -84,6 +87,6 @@ impl<'a> CheckInput<'a> {
                 route.query_credential.as_deref(),
             ),
         };
-        Ok(Self { target, route, credential, headers: request.headers, body: request.body })
+        Ok(Self { target, route, credential, headers: request.headers, body: request.body, models: &policy.models })
     }
 }

@@ -18,6 +18,7 @@ pub mod identity;
 pub mod input;
 pub mod jwt;
 pub mod lookup;
+pub mod models;
 pub mod permit;
 pub mod policy;
 pub mod reply;

@@ -20,6 +20,7 @@ use tollgate_core::jwt::{
     verify,
 };
 use tollgate_core::lookup::Lookup;
+use tollgate_core::models::RouteModels;
 use tollgate_core::policy::{Policy, PolicyError};
 use tollgate_core::reply::Reply;
 use tollgate_core::route::{ClaimsRequirement, HostPattern, PathPattern, Requirement, Route};
@@ -42,6 +43,7 @@ fn route(name: &str, path: &str, requirement: Requirement) -> Route {
         forward_credential: false,
         unauthenticated_status: None,
         query_credential: None,
+        models: RouteModels::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tollgate_core::models::RouteModels;
 use tollgate_core::policy::Policy;
 use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
 use tollgate_core::time::Timestamp;
@@ -33,6 +34,7 @@ fn route(name: &str, host: HostPattern, path: &str, requirement: Requirement) ->
         forward_credential: false,
         unauthenticated_status: None,
         query_credential: None,
+        models: RouteModels::default(),
     }
 }
 

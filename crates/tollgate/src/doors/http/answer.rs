@@ -116,7 +116,8 @@ mod tests {
     use tollgate_core::identity::IdentityHeaders;
     use tollgate_core::input::{CheckId, CheckInput, RawRequest};
     use tollgate_core::lookup::Lookup;
-    use tollgate_core::policy::Policy;
+    use tollgate_core::models::RouteModels;
+use tollgate_core::policy::Policy;
     use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
     use tollgate_core::time::Timestamp;
 
@@ -160,6 +161,7 @@ mod tests {
             forward_credential,
             unauthenticated_status: None,
             query_credential: None,
+            models: RouteModels::default(),
         };
         let mut policy = Policy::new(vec![route], vec![]).unwrap();
         policy.identity = IdentityHeaders::default().with_compatibility(compatibility);
