@@ -61,6 +61,7 @@ fn request<'a>(authorization: &'a str) -> RawRequest<'a> {
         headers,
         body: &[],
         policy: None,
+        client: None,
     }
 }
 

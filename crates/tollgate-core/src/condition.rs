@@ -238,11 +238,10 @@ fn bound_by_a_macro(expr: &IdedExpr, name: &str) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::apikey::KeyId;
-    use crate::caller::{KeyRecord, KeyState};
     use crate::headers::Headers;
     use crate::models::ModelRules;
     use crate::target::Target;
+    use crate::testing::key_record;
 
     /// The parser recurses deeply in unoptimised builds, so tests compile where the product does: on a deep stack.
     fn compile(text: &str) -> Result<Condition, ConditionError> {
@@ -261,15 +260,7 @@ mod tests {
     }
 
     fn holds_with(text: &str, more: &[(&str, &str)]) -> Result<bool, String> {
-        let key = KeyRecord {
-            id: KeyId::parse(&"k".repeat(22)).unwrap(),
-            subject: "owner".into(),
-            project: "p".into(),
-            organization: "o".into(),
-            state: KeyState::Live,
-            expires_at: None,
-            project_suspended: false,
-        };
+        let key = key_record(&"k".repeat(22));
         let mut headers = Headers::default();
         headers.push("X-Team", b"blue");
         headers.push("x-team", b"red");
@@ -284,6 +275,7 @@ mod tests {
             headers,
             body: br#"{"model":"m"}"#,
             models: &ModelRules::NONE,
+            client: None,
         };
         compile(text).unwrap().holds(&Caller::Key(Arc::new(key)), &input)
     }

@@ -24,6 +24,7 @@ pub mod policy;
 pub mod reply;
 pub mod route;
 pub mod target;
+pub mod tenancy;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;

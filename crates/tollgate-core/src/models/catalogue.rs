@@ -30,7 +30,8 @@ impl ModelCatalogue {
 
     /// Whether the request asks for the list of models, as `GET /v1/models` does.
     pub fn is_asked_for(target: &Target<'_>) -> bool {
-        matches!(target.method, "GET" | "HEAD") && (target.path == "/models" || target.path.ends_with("/models"))
+        matches!(target.method, "GET" | "HEAD")
+            && (target.path == "/models" || target.path.ends_with("/models"))
     }
 }
 
@@ -93,7 +94,11 @@ mod tests {
             ("POST", "/v1/models", false),
             ("GET", "/v1/mymodels", false),
         ] {
-            assert_eq!(ModelCatalogue::is_asked_for(&Target::parse(method, "h", path).unwrap()), expected, "{path}");
+            assert_eq!(
+                ModelCatalogue::is_asked_for(&Target::parse(method, "h", path).unwrap()),
+                expected,
+                "{path}"
+            );
         }
     }
 }

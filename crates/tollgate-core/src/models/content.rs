@@ -73,7 +73,8 @@ fn kind(content_type: &str) -> Option<Kind<'_>> {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
         let suffix = subtype.len().checked_sub(5).and_then(|at| subtype.get(at..));
         subtype.bytes().all(token)
-            && (subtype.eq_ignore_ascii_case("json") || suffix.is_some_and(|s| s.eq_ignore_ascii_case("+json")))
+            && (subtype.eq_ignore_ascii_case("json")
+                || suffix.is_some_and(|s| s.eq_ignore_ascii_case("+json")))
     });
     if is_json {
         return boundary.is_none().then_some(Kind::Json);
@@ -88,7 +89,10 @@ fn kind(content_type: &str) -> Option<Kind<'_>> {
 mod tests {
     use super::*;
 
-    fn read(lines: &[(&'static str, &'static str)], body: &'static str) -> Result<Option<String>, Undecidable> {
+    fn read(
+        lines: &[(&'static str, &'static str)],
+        body: &'static str,
+    ) -> Result<Option<String>, Undecidable> {
         let mut headers = Headers::default();
         for (name, value) in lines {
             headers.push(name, value.as_bytes());
@@ -133,12 +137,16 @@ mod tests {
         let twice = [("content-type", "application/json"), ("content-type", "application/json")];
         assert_eq!(read(&twice, json), Err(Undecidable::ContentType));
         assert_eq!(read(&[("content-type", "application/json")], form), Err(Undecidable::NotJson));
-        assert_eq!(read(&[("content-type", "multipart/form-data; boundary=b")], json), Err(Undecidable::NotMultipart));
+        assert_eq!(
+            read(&[("content-type", "multipart/form-data; boundary=b")], json),
+            Err(Undecidable::NotMultipart)
+        );
     }
 
     #[test]
     fn cut_and_compressed_bodies_are_not_read() {
-        let json = |name, value| read(&[("content-type", "application/json"), (name, value)], "{\"model\":\"m\"}");
+        let json =
+            |name, value| read(&[("content-type", "application/json"), (name, value)], "{\"model\":\"m\"}");
         for (name, value, expected) in [
             ("x-envoy-auth-partial-body", "false", None),
             ("content-length", "13", None),

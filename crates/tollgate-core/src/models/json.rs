@@ -395,7 +395,8 @@ mod tests {
         let leaf = prop_oneof![
             "\"[a-z0-9 .:\\\\\"u{}\\[\\],]{0,12}\"",
             "-?[0-9]{1,4}(\\.[0-9]{0,2})?([eE][+-]?[0-9]{0,2})?",
-            prop::sample::select(vec!["true", "false", "null", "nul", "\"\\ud800\"", ""]).prop_map(str::to_owned),
+            prop::sample::select(vec!["true", "false", "null", "nul", "\"\\ud800\"", ""])
+                .prop_map(str::to_owned),
         ];
         leaf.prop_recursive(3, 12, 4, move |inner| {
             let member = (key.clone(), inner.clone()).prop_map(|(key, value)| format!("\"{key}\" : {value}"));

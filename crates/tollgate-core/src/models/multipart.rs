@@ -30,7 +30,8 @@ pub fn model<'a>(body: &'a [u8], boundary: &str) -> Result<Option<Cow<'a, str>>,
             _ => rest = rest.strip_prefix(b"\r\n").ok_or(broken)?,
         }
         let end = search.find(rest).ok_or(broken)?;
-        let (part, after) = (rest.get(..end).ok_or(broken)?, rest.get(end + delimiter.len()..).ok_or(broken)?);
+        let (part, after) =
+            (rest.get(..end).ok_or(broken)?, rest.get(end + delimiter.len()..).ok_or(broken)?);
         let part = part.strip_suffix(b"\r\n").ok_or(broken)?;
         if let Some(value) = named(part)? {
             if model.is_some() {
@@ -53,7 +54,10 @@ fn named(part: &[u8]) -> Result<Option<&str>, Undecidable> {
     for line in head.split("\r\n") {
         let (name, value) = line.split_once(':').ok_or(broken)?;
         let token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if name.is_empty() || !name.bytes().all(token) || value.bytes().any(|byte| byte < b' ' && byte != b'\t') {
+        if name.is_empty()
+            || !name.bytes().all(token)
+            || value.bytes().any(|byte| byte < b' ' && byte != b'\t')
+        {
             return Err(broken);
         }
         if !name.eq_ignore_ascii_case("content-disposition") {
@@ -180,11 +184,20 @@ mod tests {
             (vec![MODEL, FILE], Some("whisper-1")),
             (vec![FILE], None),
             (vec!["content-disposition:form-data;name=model\r\n\r\nm"], Some("m")),
-            (vec!["Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm"], Some("m")),
+            (
+                vec![
+                    "Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm",
+                ],
+                Some("m"),
+            ),
             (vec!["Content-Disposition: form-data; name=\"model\"\r\n\r\n"], Some("")),
             (vec!["Content-Disposition: form-data; name=\"x\"; filename*=UTF-8''model\r\n\r\nm"], None),
         ] {
-            assert_eq!(model(body(&parts).as_bytes(), "b0und").as_ref().map(Option::as_deref), Ok(expected), "{parts:?}");
+            assert_eq!(
+                model(body(&parts).as_bytes(), "b0und").as_ref().map(Option::as_deref),
+                Ok(expected),
+                "{parts:?}"
+            );
         }
         assert!(model(body(&[MODEL]).trim_end().as_bytes(), "b0und").is_ok());
     }

@@ -97,7 +97,8 @@ fn listed(looks: bool, path: &str) -> Result<Option<&str>, Undecidable> {
         },
         Some((model, operation)) => {
             let operation = operation.to_ascii_lowercase();
-            let unversioned = match operation.strip_prefix("versions/").and_then(|rest| rest.split_once('/')) {
+            let unversioned = match operation.strip_prefix("versions/").and_then(|rest| rest.split_once('/'))
+            {
                 Some((_, operation)) => operation,
                 None => &operation,
             };
@@ -196,7 +197,11 @@ mod tests {
         ];
         for (method, path, expected) in table {
             let found = model(method, path);
-            assert_eq!(found.as_ref().map(Option::as_deref).map_err(|why| *why), *expected, "{method} {path}");
+            assert_eq!(
+                found.as_ref().map(Option::as_deref).map_err(|why| *why),
+                *expected,
+                "{method} {path}"
+            );
         }
     }
 }

@@ -15,7 +15,8 @@ pub fn model(query: Option<&str>, deployments: bool) -> Result<Option<Cow<'_, st
         // A key that is not even text is nobody's.
         let Some(key) = percent_decoded(key, true) else { continue };
         let base = key.split(['[', '\0']).next().unwrap_or_default();
-        let named = base.eq_ignore_ascii_case("model") || (deployments && base.eq_ignore_ascii_case("deployment"));
+        let named =
+            base.eq_ignore_ascii_case("model") || (deployments && base.eq_ignore_ascii_case("deployment"));
         if !named {
             continue;
         }

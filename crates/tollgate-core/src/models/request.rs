@@ -117,7 +117,8 @@ fn find<'a>(
     let in_query = query::model(target.query, realtime)?;
     let in_body = if body.is_empty() { None } else { content::model(headers, body)? };
     // Who cannot see the body cannot know that the query is what counts.
-    let decisive = in_path.is_some() || in_body.is_some() || (in_query.is_some() && looks && !has_body(headers));
+    let decisive =
+        in_path.is_some() || in_body.is_some() || (in_query.is_some() && looks && !has_body(headers));
     let meant = |name: Option<_>| name.map(|name| rules.meant(name)).transpose();
     let (in_path, in_query, in_body) = (meant(in_path)?, meant(in_query)?, meant(in_body)?);
     // Gemini's bodies write the resource's whole name.

@@ -16,7 +16,7 @@ impl<'a> ModelScope<'a> {
     /// The policies of the route and, for an API key, of the key and its project.
     pub fn of(caller: Option<&'a Caller>, route: &'a Route) -> Self {
         let (key, project) = match caller {
-            Some(Caller::Key(key)) => (&ModelPolicy::All, &ModelPolicy::All),
+            Some(Caller::Key(key)) => (&key.limits.models, &key.project.models),
             Some(Caller::User(_)) | None => (&ModelPolicy::All, &ModelPolicy::All),
         };
         Self { parts: [("key", key), ("project", project), ("route", &route.models.policy)] }
