@@ -15,6 +15,7 @@ pub mod dialect;
 pub mod facts;
 pub mod headers;
 pub mod identity;
+pub mod ids;
 pub mod input;
 pub mod jwt;
 pub mod lookup;
