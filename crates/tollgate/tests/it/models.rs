@@ -56,7 +56,7 @@ fn outcome(answer: &Answer) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restricted_caller_gets_these_models_however_they_are_named() {
-    let stand = stand().await;
+    let mut stand = stand().await;
     let bearer = stand.bearer();
     let part = |name: &str, more: &str| {
         format!(
@@ -149,6 +149,8 @@ async fn a_restricted_caller_gets_these_models_however_they_are_named() {
             }
         }
     }
+    // Lines are written by a thread of their own; at its end the process has written all.
+    stand.tollgate.terminate().await;
     let log = stand.tollgate.log();
     assert!(log.contains(r#""model":"gpt-4o-mini""#) && log.contains(r#""model":"o3""#), "{log}");
 }
@@ -254,7 +256,7 @@ async fn the_list_of_models_is_the_callers_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nginx_hands_over_no_body_so_only_a_path_can_name_a_model() {
     let Some(binary) = need("TOLLGATE_TEST_NGINX") else { return };
-    let (stand, upstream) = (stand().await, Upstream::start().await);
+    let (mut stand, upstream) = (stand().await, Upstream::start().await);
     let bearer = stand.bearer();
     let nginx = Nginx::start(&binary, stand.tollgate.ports.check, upstream.port()).await;
     for (path, expected) in [
@@ -268,6 +270,7 @@ async fn nginx_hands_over_no_body_so_only_a_path_can_name_a_model() {
         assert_eq!(request.send(nginx.port).await.unwrap().status, expected, "{path}");
     }
     // nginx answers with its own page; the log knows why.
+    stand.tollgate.terminate().await;
     let log = stand.tollgate.log();
     let refused = |code: &str| log.lines().filter(|line| line.contains(code)).count();
     assert_eq!((refused("model_undecidable"), refused("model_not_allowed")), (1, 1), "{log}");
