@@ -138,7 +138,7 @@ fn bodies(c: &mut Criterion) {
             let mut group = c.benchmark_group("model/json");
             group.throughput(Throughput::Bytes(body.len() as u64));
             group.bench_function(format!("{kib}KiB/{name}"), |b| {
-                b.iter(|| json_model(black_box(body.as_bytes())))
+                b.iter(|| json_model(black_box(body.as_bytes())));
             });
         }
         let file = "x".repeat(kib << 10);
@@ -152,7 +152,7 @@ fn bodies(c: &mut Criterion) {
         let mut group = c.benchmark_group("model/multipart");
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(format!("{kib}KiB"), |b| {
-            b.iter(|| multipart_model(black_box(body.as_bytes()), "b0und"))
+            b.iter(|| multipart_model(black_box(body.as_bytes()), "b0und"));
         });
     }
 }

@@ -129,7 +129,8 @@ fn the_body_names_the_model() {
     let (mine, other) = (part.replace("MODEL", "gpt-4o"), part.replace("MODEL", "whisper-1"));
     let twice = part.replace("--b--\r\n", part);
     let good = r#"{"model":"gpt-4o","messages":[]}"#;
-    let table: &[(&[(&str, &str)], &str, &str)] = &[
+    type Line<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    let table: &[Line<'_>] = &[
         (&JSON, good, "ok gpt-4o"),
         (&whole, good, "ok gpt-4o"),
         (&JSON, r#"{"model":"fast"}"#, "ok gpt-4o-mini"),

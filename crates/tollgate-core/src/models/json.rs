@@ -271,7 +271,6 @@ fn member(key: &str) -> Result<Member, Undecidable> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use std::fmt;
 
     use proptest::prelude::*;

@@ -53,7 +53,8 @@ mod tests {
     #[test]
     fn one_parameter_or_none() {
         use Undecidable::{Name, Twice};
-        let table: &[(&str, bool, Result<Option<&str>, Undecidable>)] = &[
+        type Line<'a> = (&'a str, bool, Result<Option<&'a str>, Undecidable>);
+        let table: &[Line<'_>] = &[
             ("", false, Ok(None)),
             ("a=b&modelx=c", false, Ok(None)),
             ("a=b&model=gpt%2D4o", false, Ok(Some("gpt-4o"))),

@@ -239,7 +239,11 @@ async fn the_list_of_models_is_the_callers_own() {
             assert_eq!(list.values("content-type"), ["application/json"], "{name}");
             assert_eq!(list.values("x-tollgate-check-id").len(), 1, "{name}");
             assert!(upstream.seen().is_empty(), "{name}: the backend need not know");
-            assert_eq!(envoy.stat("http.gateway.ext_authz.denied").await, 2, "{name}: Envoy calls both denied");
+            assert_eq!(
+                envoy.stat("http.gateway.ext_authz.denied").await,
+                2,
+                "{name}: Envoy calls both denied"
+            );
             let head = Raw::new("HEAD", "/v1/models")
                 .header("authorization", &bearer)
                 .send(envoy.port)
