@@ -12,6 +12,7 @@ mod doors_proxies;
 mod failing;
 mod harness;
 mod keycloak_issuer;
+mod models;
 mod ops;
 mod same_verdict;
 mod serve;
