@@ -9,6 +9,7 @@
 mod doors_envoy;
 mod doors_proxies;
 mod failing;
+mod guide;
 mod harness;
 mod keycloak_issuer;
 mod same_verdict;
