@@ -107,7 +107,7 @@ impl Pods {
             };
             let policy = objects.get("SecurityPolicy", namespace, policy);
             let config = bootstrap(objects, policy, ports);
-            let envoy = Envoy::start_with(&binary, ports.gateway, ports.admin, &config).await;
+            let mut envoy = Envoy::start_with(&binary, ports.gateway, ports.admin, &config).await;
             let before = (self.tollgate.process.log().len(), self.backend.process.log().len());
             let dir = scratch("pasted");
             let said = paste(dir.path(), ports.gateway);
@@ -129,6 +129,9 @@ impl Pods {
                 line.starts_with("127.0.0.1 - - [") && line.ends_with("] \"GET / HTTP/1.1\" 200 -"),
                 "{line}"
             );
+            // Envoy writes its access log every ten seconds, and at its end.
+            envoy.process.signal("TERM");
+            envoy.process.ended(Duration::from_secs(10)).await.unwrap();
             let access = envoy.process.log();
             for line in
                 ["\"response_code\":403", "\"ext_authz_denied\"", "\"response_code\":200", "\"via_upstream\""]
@@ -178,6 +181,10 @@ async fn the_page_is_true_whenever_keycloak_is_new() {
     let keycloak = KeycloakPod::start(&objects, place).await.unwrap();
     let adapter = objects.clone().with("variants/adapter.yaml");
     pods.pasted_through(&adapter, "default", "self-service-authz").await;
+    let asked = pods.adapter.process.log();
+    for line in ["\"GET /envoy/\" 403 credential_missing", "\"GET /envoy/\" 200 -"] {
+        assert!(asked.contains(line), "'{line}' is not in nginx' log: {asked}");
+    }
     let door = objects.clone().with("variants/http-door.yaml");
     pods.pasted_through(&door, "default", "self-service-authz").await;
 
