@@ -24,33 +24,63 @@ const CASES: [Case; 34] = [
     (
         |o| {
             o.edit("Deployment", "keycloak", |d| {
-                d["spec"]["template"]["metadata"]["labels"]["app"] = json!("kc")
+                d["spec"]["template"]["metadata"]["labels"]["app"] = json!("kc");
             })
         },
         "must have the label app: keycloak",
     ),
-    (|o| o.edit("Gateway", "ai-gateway", |g| g["metadata"]["name"] = json!("gateway")), "Step 6 types"),
     (
-        |o| o.edit("Service", "self-service-svc", |s| s["spec"]["ports"][0]["port"] = json!(8000)),
+        |o| {
+            o.edit("Gateway", "ai-gateway", |g| {
+                g["metadata"]["name"] = json!("gateway");
+            })
+        },
+        "Step 6 types",
+    ),
+    (
+        |o| {
+            o.edit("Service", "self-service-svc", |s| {
+                s["spec"]["ports"][0]["port"] = json!(8000);
+            })
+        },
         "must have the ports",
     ),
     // References.
     (
-        |o| o.edit("Service", "keycloak", |s| s["spec"]["selector"]["app"] = json!("kc")),
+        |o| {
+            o.edit("Service", "keycloak", |s| {
+                s["spec"]["selector"]["app"] = json!("kc");
+            })
+        },
         "its selector chooses the pods of 0 workloads",
     ),
     (
-        |o| o.edit("Service", "keycloak", |s| s["spec"]["ports"][0]["targetPort"] = json!("web")),
+        |o| {
+            o.edit("Service", "keycloak", |s| {
+                s["spec"]["ports"][0]["targetPort"] = json!("web");
+            })
+        },
         "has no port \"web\"",
     ),
     (|o| o.remove("Secret", "postgresql"), "there is no Secret postgresql"),
     (|o| o.edit("Secret", "postgresql", |s| remove(&mut s["stringData"], "url")), "has no key url"),
     (|o| o.remove("ConfigMap", "keycloak-setup"), "there is no ConfigMap keycloak-setup"),
     (
-        |o| o.edit("Deployment", "auth-adapter", |d| container(d)["volumeMounts"][1]["name"] = json!("temp")),
+        |o| {
+            o.edit("Deployment", "auth-adapter", |d| {
+                container(d)["volumeMounts"][1]["name"] = json!("temp");
+            })
+        },
         "mounts the volume temp",
     ),
-    (|o| o.edit("Service", "keycloak", |s| s["metadata"]["name"] = json!("idp")), "there is no such Service"),
+    (
+        |o| {
+            o.edit("Service", "keycloak", |s| {
+                s["metadata"]["name"] = json!("idp");
+            })
+        },
+        "there is no such Service",
+    ),
     (
         |o| {
             o.edit("ConfigMap", "self-service-config", |c| {
@@ -66,15 +96,27 @@ const CASES: [Case; 34] = [
     // Routes and policies.
     (|o| o.remove("GatewayClass", "envoy"), "there is no GatewayClass envoy"),
     (
-        |o| o.edit("HTTPRoute", "ai-http-route", |r| r["spec"]["parentRefs"][0]["name"] = json!("eg")),
+        |o| {
+            o.edit("HTTPRoute", "ai-http-route", |r| {
+                r["spec"]["parentRefs"][0]["name"] = json!("eg");
+            })
+        },
         "there is no Gateway envoy-gateway-system/\"eg\"",
     ),
     (
-        |o| o.edit("Gateway", "ai-gateway", |g| g["spec"]["listeners"][0]["allowedRoutes"] = json!({})),
+        |o| {
+            o.edit("Gateway", "ai-gateway", |g| {
+                g["spec"]["listeners"][0]["allowedRoutes"] = json!({});
+            })
+        },
         "takes no routes from other namespaces",
     ),
     (
-        |o| o.edit("HTTPRoute", "ai-http-route", |r| r["spec"]["hostnames"] = json!(["other.local.dev"])),
+        |o| {
+            o.edit("HTTPRoute", "ai-http-route", |r| {
+                r["spec"]["hostnames"] = json!(["other.local.dev"]);
+            })
+        },
         "no entry of Tollgate's routes is for \"other.local.dev\"",
     ),
     (|o| o.remove("ReferenceGrant", "allow-ai-http-route"), "no ReferenceGrant in model lets it name"),
@@ -99,7 +141,7 @@ const CASES: [Case; 34] = [
     (
         |o| {
             o.edit("SecurityPolicy", "self-service-authz", |p| {
-                p["spec"]["targetRefs"][0]["name"] = json!("route")
+                p["spec"]["targetRefs"][0]["name"] = json!("route");
             })
         },
         "there is no HTTPRoute route in its namespace",
@@ -122,7 +164,9 @@ const CASES: [Case; 34] = [
     ),
     (
         |o| {
-            o.edit("SecurityPolicy", "self-service-authz", |p| p["spec"]["extAuth"]["failOpen"] = json!(true))
+            o.edit("SecurityPolicy", "self-service-authz", |p| {
+                p["spec"]["extAuth"]["failOpen"] = json!(true);
+            })
         },
         "must say failOpen: false",
     ),
@@ -152,7 +196,11 @@ const CASES: [Case; 34] = [
         "lacks readOnlyRootFilesystem",
     ),
     (
-        |o| o.edit("Deployment", "auth-adapter", |d| container(d)["image"] = json!("nginx:alpine")),
+        |o| {
+            o.edit("Deployment", "auth-adapter", |d| {
+                container(d)["image"] = json!("nginx:alpine");
+            })
+        },
         "lacks a pinned image",
     ),
     (
@@ -161,7 +209,9 @@ const CASES: [Case; 34] = [
     ),
     (
         |o| {
-            o.edit("Deployment", "keycloak", |d| container(d)["resources"]["limits"]["memory"] = json!("3Gi"))
+            o.edit("Deployment", "keycloak", |d| {
+                container(d)["resources"]["limits"]["memory"] = json!("3Gi");
+            })
         },
         "the guide's machine has room for",
     ),
@@ -209,50 +259,64 @@ fn what_is_wrong_is_found() {
 
 #[test]
 fn a_wrong_variant_is_found() {
-    let cases: [(&str, fn(&mut Objects), &str); 5] = [
+    let cases: [(&str, Case); 5] = [
         (
             "variants/adapter.yaml",
-            |o| {
-                o.edit("SecurityPolicy", "self-service-authz", |p| {
-                    p["spec"]["extAuth"]["http"]["headersToBackend"].as_array_mut().unwrap().pop();
-                });
-            },
-            "does not copy x-tollgate-check-id",
+            (
+                |o| {
+                    o.edit("SecurityPolicy", "self-service-authz", |p| {
+                        p["spec"]["extAuth"]["http"]["headersToBackend"].as_array_mut().unwrap().pop();
+                    });
+                },
+                "does not copy x-tollgate-check-id",
+            ),
         ),
         (
             "variants/http-door.yaml",
-            |o| {
-                o.edit("SecurityPolicy", "self-service-authz", |p| {
-                    p["spec"]["extAuth"]["http"]["backendRefs"][0]["port"] = json!(3000);
-                });
-            },
-            "checks over http are answered on port 3002, not 3000",
+            (
+                |o| {
+                    o.edit("SecurityPolicy", "self-service-authz", |p| {
+                        p["spec"]["extAuth"]["http"]["backendRefs"][0]["port"] = json!(3000);
+                    });
+                },
+                "checks over http are answered on port 3002, not 3000",
+            ),
         ),
         (
             "variants/http-door.yaml",
-            |o| {
-                o.edit("SecurityPolicy", "self-service-authz", |p| {
-                    p["spec"]["extAuth"]["http"]["path"] = json!("/check");
-                });
-            },
-            "its path is not server.check.envoy_prefix",
+            (
+                |o| {
+                    o.edit("SecurityPolicy", "self-service-authz", |p| {
+                        p["spec"]["extAuth"]["http"]["path"] = json!("/check");
+                    });
+                },
+                "its path is not server.check.envoy_prefix",
+            ),
         ),
         (
             "variants/replicas.yaml",
-            |o| o.edit("Deployment", "self-service-app", |d| d["spec"]["replicas"] = json!(3)),
-            "says a number of replicas",
+            (
+                |o| {
+                    o.edit("Deployment", "self-service-app", |d| {
+                        d["spec"]["replicas"] = json!(3);
+                    })
+                },
+                "says a number of replicas",
+            ),
         ),
         (
             "variants/tls.yaml",
-            |o| {
-                o.edit("BackendTLSPolicy", "self-service-svc-grpc", |p| {
-                    p["spec"]["targetRefs"][0]["sectionName"] = json!("http2");
-                });
-            },
-            "there is no port \"http2\"",
+            (
+                |o| {
+                    o.edit("BackendTLSPolicy", "self-service-svc-grpc", |p| {
+                        p["spec"]["targetRefs"][0]["sectionName"] = json!("http2");
+                    });
+                },
+                "there is no port \"http2\"",
+            ),
         ),
     ];
-    for (file, break_it, expected) in cases {
+    for (file, (break_it, expected)) in cases {
         let mut objects = Objects::shipped().with(file);
         break_it(&mut objects);
         let found: Vec<String> = findings(&objects).iter().map(ToString::to_string).collect();

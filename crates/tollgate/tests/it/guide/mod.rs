@@ -4,12 +4,15 @@ mod broken;
 mod contract;
 mod envoy;
 mod isolation;
+mod machine;
 pub mod objects;
 mod page;
 mod pasted;
 mod pods;
+mod realm;
 mod settings;
 mod systemd;
+mod tls;
 
 use objects::{NINE, Objects, VARIANTS, deployment};
 use page::{TESTS, blocks, guide};

@@ -14,6 +14,7 @@ use super::isolation::enter;
 use super::objects::{Objects, SYSTEM};
 use super::page::{TESTS, blocks, guide};
 use super::pods::{AdapterPod, BackendPod, KeycloakPod, TollgatePod, store_state};
+use super::realm;
 use crate::harness::envoy::{BINARIES, Envoy};
 use crate::harness::postgres::Postgres;
 use crate::harness::{free_port, need, scratch, skip, variable};
@@ -175,6 +176,7 @@ async fn the_page_is_true_whenever_keycloak_is_new() {
 
     // gRPC, as ext-authz-policy.yaml says; and pasted again, with a user who is there already.
     pods.pasted_through(&objects, "default", "self-service-authz").await;
+    realm::holds(&objects).await;
 
     // Keycloak's pod is deleted, and with it its users and its keys. The same Tollgate serves the new one's tokens.
     keycloak.end().await;

@@ -138,8 +138,8 @@ fn hosts(object: &Object, objects: &Objects, findings: &mut Findings) {
             findings.add(object, format!("names {}, and there is no such Service", &found[0]));
             continue;
         };
-        let Some(port) = found.get(3) else { continue };
-        if !service.list("/spec/ports").iter().any(|has| has["port"].to_string() == port.as_str()) {
+        let Some(port) = found.get(3).and_then(|port| port.as_str().parse::<u64>().ok()) else { continue };
+        if !service.list("/spec/ports").iter().any(|has| has["port"] == port) {
             findings.add(object, format!("names {}, and that Service has no such port", &found[0]));
         }
     }
