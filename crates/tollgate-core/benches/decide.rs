@@ -59,6 +59,7 @@ fn request<'a>(authorization: &'a str) -> RawRequest<'a> {
         headers,
         body: &[],
         policy: None,
+        client: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The rule, top to bottom: who calls, may they, is there room.
 
-use crate::caller::{Caller, KeyRecord, KeyState};
+use crate::caller::{Caller, KeyRecord, KeyState, Standing};
 use crate::denial::{Denial, DenialCode};
 use crate::facts::{Evidence, Facts};
 use crate::input::CheckInput;
@@ -9,6 +9,7 @@ use crate::lookup::Lookup;
 use crate::permit::Permit;
 use crate::route::{Requirement, Route};
 use crate::time::Timestamp;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The outcome of a check.
@@ -36,6 +37,15 @@ fn authenticate(facts: &Facts, input: &CheckInput<'_>) -> Result<Caller, Denial>
     if input.credential.as_ref().map_err(Clone::clone)?.is_none() {
         return Err(Denial::new(DenialCode::CredentialMissing, "no credential was presented"));
     }
+    identify(facts)
+}
+
+/// Whose credential is it, given what is known about it? The whole of authentication but for the finding of a credential;
+/// the API for people asks this too.
+///
+/// # Errors
+/// The denial; its code says why.
+pub fn identify(facts: &Facts) -> Result<Caller, Denial> {
     // A late answer is not decided on: what was not looked up must not read as absent.
     if facts.late {
         return Err(Denial::new(DenialCode::Deadline, "the deadline passed while facts were gathered"));
@@ -79,10 +89,8 @@ fn live_key(key: &Arc<KeyRecord>, now: Timestamp) -> Result<Caller, Denial> {
 
 /// May they?
 fn authorize(caller: &Caller, route: &Route, input: &CheckInput<'_>) -> Result<(), Denial> {
-    if let Caller::Key(key) = caller
-        && key.project_suspended
-    {
-        return Err(Denial::new(DenialCode::ProjectSuspended, "the key's project is suspended"));
+    if let Caller::Key(key) = caller {
+        authorize_key(key, route, input.client)?;
     }
     let Requirement::Claims(required) = &route.requirement else { return Ok(()) };
     required.check_groups(caller.groups()).map_err(|reason| Denial::new(DenialCode::NotAllowed, reason))?;
@@ -92,6 +100,34 @@ fn authorize(caller: &Caller, route: &Route, input: &CheckInput<'_>) -> Result<(
         Ok(false) => Err(Denial::new(DenialCode::NotAllowed, "the route's condition is false")),
         Err(why) => Err(Denial::new(DenialCode::NotAllowed, format!("the route's condition failed: {why}"))),
     }
+}
+
+/// May this key, for its owner, in its project, on this route, from this address?
+fn authorize_key(key: &KeyRecord, route: &Route, client: Option<IpAddr>) -> Result<(), Denial> {
+    let (owner, project, limits) = (&key.owner, &key.project, &key.limits);
+    if project.organization_standing == Standing::Suspended {
+        return Err(Denial::new(
+            DenialCode::ProjectSuspended,
+            "the organization of the key's project is suspended",
+        ));
+    }
+    if project.standing == Standing::Suspended {
+        return Err(Denial::new(DenialCode::ProjectSuspended, "the key's project is suspended"));
+    }
+    if owner.standing == Standing::Suspended {
+        return Err(Denial::new(DenialCode::CallerSuspended, "the key's owner is suspended"));
+    }
+    if !limits.addresses.allows(client) {
+        let from =
+            client.map_or_else(|| "an address that the gateway did not tell".into(), |ip| ip.to_string());
+        let reason = format!("the key may not be used from {from}");
+        return Err(Denial::new(DenialCode::AddressNotAllowed, reason));
+    }
+    if !limits.routes.allows(&route.name) {
+        let reason = format!("the key may not use the route '{}'", route.name);
+        return Err(Denial::new(DenialCode::NotAllowed, reason));
+    }
+    Ok(())
 }
 
 /// Is there room? Budgets are the work of metering; an admitted caller is permitted.

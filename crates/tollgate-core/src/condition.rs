@@ -237,10 +237,9 @@ fn bound_by_a_macro(expr: &IdedExpr, name: &str) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::apikey::KeyId;
-    use crate::caller::{KeyRecord, KeyState};
     use crate::headers::Headers;
     use crate::target::Target;
+    use crate::testing::key_record;
 
     /// The parser recurses deeply in unoptimised builds, so tests compile where the product does: on a deep stack.
     fn compile(text: &str) -> Result<Condition, ConditionError> {
@@ -259,15 +258,7 @@ mod tests {
     }
 
     fn holds_with(text: &str, more: &[(&str, &str)]) -> Result<bool, String> {
-        let key = KeyRecord {
-            id: KeyId::parse(&"k".repeat(22)).unwrap(),
-            subject: "owner".into(),
-            project: "p".into(),
-            organization: "o".into(),
-            state: KeyState::Live,
-            expires_at: None,
-            project_suspended: false,
-        };
+        let key = key_record(&"k".repeat(22));
         let mut headers = Headers::default();
         headers.push("X-Team", b"blue");
         headers.push("x-team", b"red");
@@ -275,8 +266,14 @@ mod tests {
             headers.push(name, value.as_bytes());
         }
         let target = Target::parse("POST", "Ai.Local.Dev", "/v1/chat?x=1").unwrap();
-        let input =
-            CheckInput { target, route: None, credential: Ok(None), headers, body: br#"{"model":"m"}"# };
+        let input = CheckInput {
+            target,
+            route: None,
+            credential: Ok(None),
+            headers,
+            body: br#"{"model":"m"}"#,
+            client: None,
+        };
         compile(text).unwrap().holds(&Caller::Key(Arc::new(key)), &input)
     }
 

@@ -38,8 +38,12 @@ pub enum DenialCode {
     ModelNotAllowed,
     /// A restricted caller, and the model of the request cannot be told.
     ModelUndecidable,
-    /// The project is suspended.
+    /// The project, or its organization, is suspended.
     ProjectSuspended,
+    /// The person or service account is suspended.
+    CallerSuspended,
+    /// The key may not be used from this address.
+    AddressNotAllowed,
     /// The budget is used up.
     BudgetExhausted,
     /// Too many requests.
@@ -69,7 +73,7 @@ pub enum DenialClass {
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::RequestMalformed,
         Self::CredentialMissing,
         Self::CredentialMalformed,
@@ -85,6 +89,8 @@ impl DenialCode {
         Self::ModelNotAllowed,
         Self::ModelUndecidable,
         Self::ProjectSuspended,
+        Self::CallerSuspended,
+        Self::AddressNotAllowed,
         Self::BudgetExhausted,
         Self::RateLimited,
         Self::Unavailable,
@@ -110,6 +116,8 @@ impl DenialCode {
             Self::ModelNotAllowed => "model_not_allowed",
             Self::ModelUndecidable => "model_undecidable",
             Self::ProjectSuspended => "project_suspended",
+            Self::CallerSuspended => "caller_suspended",
+            Self::AddressNotAllowed => "address_not_allowed",
             Self::BudgetExhausted => "budget_exhausted",
             Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
@@ -132,9 +140,12 @@ impl DenialCode {
             | Self::KeyUnknown
             | Self::KeyRevoked
             | Self::KeyExpired => DenialClass::Unauthenticated,
-            Self::NotAllowed | Self::ModelNotAllowed | Self::ModelUndecidable | Self::ProjectSuspended => {
-                DenialClass::Forbidden
-            }
+            Self::NotAllowed
+            | Self::ModelNotAllowed
+            | Self::ModelUndecidable
+            | Self::ProjectSuspended
+            | Self::CallerSuspended
+            | Self::AddressNotAllowed => DenialClass::Forbidden,
             Self::BudgetExhausted | Self::RateLimited => DenialClass::Limited,
             Self::Unavailable | Self::Overloaded | Self::Deadline => DenialClass::Unavailable,
         }
@@ -194,6 +205,10 @@ impl DenialCode {
                 "Which model this request uses cannot be told, and you may not use all models."
             }
             Self::ProjectSuspended => "The project is suspended. Ask its owner.",
+            Self::CallerSuspended => "Your access is suspended. Ask an administrator.",
+            Self::AddressNotAllowed => {
+                "This key may not be used from your address. Ask the project's manager."
+            }
             Self::BudgetExhausted => "The budget is used up.",
             Self::RateLimited => "Too many requests. Slow down and try again later.",
             Self::Unavailable => "The request cannot be authorized right now. Try again shortly.",

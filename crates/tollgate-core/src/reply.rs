@@ -136,15 +136,18 @@ fn value(fact: Fact, caller: Option<&Caller>, check_id: CheckId) -> Option<Strin
         (_, None) => None,
         (Fact::Subject, Some(caller)) => encoded(caller.subject()),
         (Fact::User, Some(Caller::User(token))) => encoded(&token.username),
+        (Fact::User, Some(Caller::Key(key))) => encoded(&key.owner.name),
         (Fact::Email, Some(Caller::User(token))) => token.email.as_deref().map(identity::encode),
+        (Fact::Email, Some(Caller::Key(key))) => key.owner.email.as_deref().map(identity::encode),
         (Fact::Issuer, Some(Caller::User(token))) => encoded(&token.issuer_url),
+        (Fact::Issuer, Some(Caller::Key(key))) => key.owner.issuer.as_deref().map(identity::encode),
         (Fact::Groups, Some(Caller::User(token))) if !token.groups.is_empty() => {
             Some(identity::encode_list(&token.groups))
         }
         (Fact::KeyId, Some(Caller::Key(key))) => encoded(key.id.as_str()),
-        (Fact::Project, Some(Caller::Key(key))) => encoded(&key.project),
-        (Fact::Organization, Some(Caller::Key(key))) => encoded(&key.organization),
-        (Fact::User | Fact::Email | Fact::Issuer | Fact::Groups, Some(_)) => None,
+        (Fact::Project, Some(Caller::Key(key))) => encoded(&key.project.id),
+        (Fact::Organization, Some(Caller::Key(key))) => encoded(&key.project.organization),
+        (Fact::Groups, Some(_)) => None,
         (Fact::KeyId | Fact::Project | Fact::Organization, Some(_)) => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The steps of one decision in words. The decision itself is [`tollgate_core::check::decide`]'s; this only watches.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,9 @@ pub struct Request {
     /// The body.
     #[serde(default)]
     pub body: String,
+    /// The client's address, as the gateway would report it.
+    #[serde(default)]
+    pub client: Option<IpAddr>,
 }
 
 fn get() -> String {
@@ -138,6 +142,7 @@ pub async fn explain(mut loaded: Loaded, request: &Request, wishes: &Wishes) -> 
         path_and_query: &request.path,
         headers,
         body: request.body.as_bytes(),
+        client: request.client,
         policy: wishes.policy.as_deref(),
     };
     let id = CheckId::from_bits(0);
@@ -263,6 +268,6 @@ fn who(caller: &Caller, now: Timestamp) -> String {
                 token.username, token.subject
             )
         }
-        Caller::Key(key) => format!("key {} of project {}", key.id.as_str(), key.project),
+        Caller::Key(key) => format!("key {} of project {}", key.id.as_str(), key.project.id),
     }
 }

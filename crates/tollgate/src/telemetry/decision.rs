@@ -135,7 +135,7 @@ impl DecisionLog {
             caller.user = user.map(shown),
             caller.issuer = issuer,
             key.id = key.map(|k| k.id.as_str()),
-            project = key.map(|k| k.project.as_str()),
+            project = key.map(|k| k.project.id.as_str()),
             route = decision.route,
             method = decision.method,
             host = decision.host.map(shown),

@@ -63,6 +63,7 @@ pub fn parse(message: &CheckRequest) -> Result<RawRequest<'_>, Denial> {
         headers,
         body,
         policy: attributes.context_extensions.get(POLICY_EXTENSION).map(String::as_str),
+        client: peer(attributes),
     })
 }
 

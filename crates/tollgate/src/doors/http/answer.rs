@@ -107,8 +107,6 @@ mod tests {
     use std::sync::Arc;
 
     use proptest::prelude::*;
-    use tollgate_core::apikey::KeyId;
-    use tollgate_core::caller::{KeyRecord, KeyState};
     use tollgate_core::check::decide;
     use tollgate_core::denial::{Denial, UnauthenticatedStatus};
     use tollgate_core::facts::{Evidence, Facts};
@@ -118,6 +116,7 @@ mod tests {
     use tollgate_core::lookup::Lookup;
     use tollgate_core::policy::Policy;
     use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
+    use tollgate_core::testing::key_record;
     use tollgate_core::time::Timestamp;
 
     use super::*;
@@ -172,17 +171,13 @@ mod tests {
             headers,
             body: b"",
             policy: None,
+            client: None,
         };
         let input = CheckInput::parse(request, &policy).unwrap();
-        let key = KeyRecord {
-            id: KeyId::parse(&"0".repeat(tollgate_core::apikey::ID_LEN)).unwrap(),
-            subject,
-            project,
-            organization,
-            state: KeyState::Live,
-            expires_at: None,
-            project_suspended: false,
-        };
+        let mut key = key_record(&"0".repeat(tollgate_core::apikey::ID_LEN));
+        Arc::make_mut(&mut key.owner).subject = subject;
+        let place = Arc::make_mut(&mut key.project);
+        (place.id, place.organization) = (project, organization);
         let evidence = Evidence::Key(Lookup::Found(Arc::new(key)));
         let verdict = decide(&Facts { now: Timestamp::from_millis(0), late: false, evidence }, &input);
         let reply = Reply::new(&verdict, Some(&input), &policy, CheckId::from_bits(1));
