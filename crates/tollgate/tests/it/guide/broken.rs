@@ -25,7 +25,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("Deployment", "keycloak", |d| {
                 d["spec"]["template"]["metadata"]["labels"]["app"] = json!("kc");
-            })
+            });
         },
         "must have the label app: keycloak",
     ),
@@ -33,7 +33,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("Gateway", "ai-gateway", |g| {
                 g["metadata"]["name"] = json!("gateway");
-            })
+            });
         },
         "Step 6 types",
     ),
@@ -41,7 +41,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("Service", "self-service-svc", |s| {
                 s["spec"]["ports"][0]["port"] = json!(8000);
-            })
+            });
         },
         "must have the ports",
     ),
@@ -50,7 +50,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("Service", "keycloak", |s| {
                 s["spec"]["selector"]["app"] = json!("kc");
-            })
+            });
         },
         "its selector chooses the pods of 0 workloads",
     ),
@@ -58,7 +58,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("Service", "keycloak", |s| {
                 s["spec"]["ports"][0]["targetPort"] = json!("web");
-            })
+            });
         },
         "has no port \"web\"",
     ),
@@ -69,7 +69,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("Deployment", "auth-adapter", |d| {
                 container(d)["volumeMounts"][1]["name"] = json!("temp");
-            })
+            });
         },
         "mounts the volume temp",
     ),
@@ -77,7 +77,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("Service", "keycloak", |s| {
                 s["metadata"]["name"] = json!("idp");
-            })
+            });
         },
         "there is no such Service",
     ),
@@ -99,7 +99,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("HTTPRoute", "ai-http-route", |r| {
                 r["spec"]["parentRefs"][0]["name"] = json!("eg");
-            })
+            });
         },
         "there is no Gateway envoy-gateway-system/\"eg\"",
     ),
@@ -107,7 +107,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("Gateway", "ai-gateway", |g| {
                 g["spec"]["listeners"][0]["allowedRoutes"] = json!({});
-            })
+            });
         },
         "takes no routes from other namespaces",
     ),
@@ -115,7 +115,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("HTTPRoute", "ai-http-route", |r| {
                 r["spec"]["hostnames"] = json!(["other.local.dev"]);
-            })
+            });
         },
         "no entry of Tollgate's routes is for \"other.local.dev\"",
     ),
@@ -142,7 +142,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("SecurityPolicy", "self-service-authz", |p| {
                 p["spec"]["targetRefs"][0]["name"] = json!("route");
-            })
+            });
         },
         "there is no HTTPRoute route in its namespace",
     ),
@@ -166,7 +166,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("SecurityPolicy", "self-service-authz", |p| {
                 p["spec"]["extAuth"]["failOpen"] = json!(true);
-            })
+            });
         },
         "must say failOpen: false",
     ),
@@ -199,7 +199,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("Deployment", "auth-adapter", |d| {
                 container(d)["image"] = json!("nginx:alpine");
-            })
+            });
         },
         "lacks a pinned image",
     ),
@@ -211,7 +211,7 @@ const CASES: [Case; 34] = [
         |o| {
             o.edit("Deployment", "keycloak", |d| {
                 container(d)["resources"]["limits"]["memory"] = json!("3Gi");
-            })
+            });
         },
         "the guide's machine has room for",
     ),
@@ -299,7 +299,7 @@ fn a_wrong_variant_is_found() {
                 |o| {
                     o.edit("Deployment", "self-service-app", |d| {
                         d["spec"]["replicas"] = json!(3);
-                    })
+                    });
                 },
                 "says a number of replicas",
             ),
