@@ -10,6 +10,7 @@ mod api;
 mod doors_envoy;
 mod doors_proxies;
 mod failing;
+mod guide;
 mod harness;
 mod keycloak_issuer;
 mod models;
