@@ -11,6 +11,7 @@ mod changes;
 mod db;
 mod fields;
 mod group_mappings;
+mod idempotency;
 mod invitations;
 mod key_sets;
 mod leavers;
@@ -38,6 +39,7 @@ pub use changes::{CHANNEL, Change, Position};
 use db::Db;
 pub use fields::{Slice, Source, State, rfc3339};
 pub use group_mappings::{GroupMapping, NewGroupMapping};
+pub use idempotency::KeptAnswer;
 pub use invitations::{Acceptance, Invitation, NewInvitation};
 pub use key_sets::StoredKeySet;
 pub use leavers::LeaversKeys;
@@ -175,6 +177,12 @@ const STATEMENTS: &[&[&str]] = &[
     projects::STATEMENTS,
     service_accounts::STATEMENTS,
     token_rules::STATEMENTS,
+    audit::STATEMENTS,
+    changes::STATEMENTS,
+    db::STATEMENTS,
+    idempotency::STATEMENTS,
+    key_sets::STATEMENTS,
+    people::STATEMENTS,
 ];
 
 #[cfg(test)]

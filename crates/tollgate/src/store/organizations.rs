@@ -133,6 +133,7 @@ impl Tx {
         self.audit(
             author.entry("organization.create", "organization", id).in_organization(id).after(&organization),
         );
+        self.change(Change::Organization(id.to_owned()));
         self.add_organization_member(author, &organization, admin, OrganizationRole::Admin).await?;
         Ok(organization)
     }

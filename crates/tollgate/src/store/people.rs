@@ -125,7 +125,7 @@ fn kept(text: &str) -> String {
 
 impl Store {
     /// The person that a login or token speaks of; made at the first contact together with a personal organization and a
-    /// personal project, and otherwise brought up to date, memberships by group included. `make_id` makes the ids.
+    /// personal project, and otherwise brought up to date, memberships by group included. `random` is for the three ids.
     ///
     /// However many first contacts there are at once, there is one person.
     ///
@@ -135,7 +135,7 @@ impl Store {
         &self,
         contact: &Contact<'_>,
         origin: &Origin,
-        make_id: &(dyn Fn(IdKind) -> String + Sync),
+        random: &[u8; 30],
     ) -> Result<Person, StoreError> {
         if contact.subject.contains('\0') {
             // Postgres has no text with NUL in it.
@@ -151,7 +151,7 @@ impl Store {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match self.write_contact(contact, origin, make_id).await {
+            match self.write_contact(contact, origin, random).await {
                 // Groups can name many projects, and two people's may meet in a circle: the database breaks it.
                 Err(StoreError::Again(_)) if attempts < MOST_ATTEMPTS => {}
                 done => return done,
@@ -163,10 +163,10 @@ impl Store {
         &self,
         contact: &Contact<'_>,
         origin: &Origin,
-        make_id: &(dyn Fn(IdKind) -> String + Sync),
+        random: &[u8; 30],
     ) -> Result<Person, StoreError> {
         let mut tx = self.begin().await?;
-        let person = tx.meet_person(contact, origin, make_id).await?;
+        let person = tx.meet_person(contact, origin, random).await?;
         tx.commit(origin.at).await?;
         Ok(person)
     }
@@ -218,9 +218,14 @@ impl Tx {
         &mut self,
         contact: &Contact<'_>,
         origin: &Origin,
-        make_id: &(dyn Fn(IdKind) -> String + Sync),
+        random: &[u8; 30],
     ) -> Result<Person, StoreError> {
-        let id = make_id(IdKind::Person);
+        let part = |at: usize| {
+            let mut bytes = [0; 10];
+            bytes.copy_from_slice(&random[at * 10..at * 10 + 10]);
+            bytes
+        };
+        let id = IdKind::Person.make(origin.at, part(0));
         let (username, email) = (kept(contact.username), contact.email.map(kept));
         let made = on_tx!(self, conn => {
             let insert = sqlx::query(INSERT).bind(&id).bind(contact.issuer).bind(contact.subject);
@@ -236,12 +241,13 @@ impl Tx {
         let author = Author::person(&found.0, &found.3, false, origin.clone());
         let person = self.hold_person(&author, &found.0).await?;
         if made > 0 {
-            self.audit(author.entry("person.create", "person", &person.id).after(&person));
-            let organization = make_id(IdKind::Organization);
+            self.change(Change::Person(person.id.clone()));
+            self.audit(author.entry("person.appear", "person", &person.id).after(&person));
+            let organization = IdKind::Organization.make(origin.at, part(1));
             let new = (organization.as_str(), person.username.as_str(), true);
             self.create_organization(&author, new, &person.id).await?;
             let new = NewProject {
-                id: &make_id(IdKind::Project),
+                id: &IdKind::Project.make(origin.at, part(2)),
                 organization_id: &organization,
                 name: FIRST_PROJECT,
                 models: &ModelPolicy::All,

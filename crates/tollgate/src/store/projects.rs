@@ -201,6 +201,7 @@ impl Tx {
         };
         let entry = author.entry("project.create", "project", new.id).in_project(new.organization_id, new.id);
         self.audit(entry.after(&project));
+        self.change(Change::Project(project.id.clone()));
         if let Some(owner) = owner {
             self.add_project_member(author, &project, owner, ProjectRole::Owner).await?;
         }

@@ -140,6 +140,7 @@ impl Tx {
         };
         let entry = author.entry("service_account.create", "service_account", id);
         self.audit(entry.in_project(&project.organization_id, &project.id).after(&account));
+        self.change(Change::ServiceAccount(account.id.clone()));
         Ok(account)
     }
 

@@ -127,8 +127,8 @@ async fn token_rules_are_made_lifted_and_forgotten() {
         commit!(store, tx => tx.delete_token_rule(&operator(), &id)).unwrap();
         assert_eq!(store.token_rules(FIRST).await.unwrap(), []);
         let said = store.changes_since(0, 100).await.unwrap();
-        assert_eq!(said.len(), 4);
-        assert!(said.iter().all(|(_, change, _)| *change == Change::TokenRule(id.clone())));
+        let said = said.iter().filter(|(_, change, _)| *change == Change::TokenRule(id.clone()));
+        assert_eq!(said.count(), 4);
         store.close().await;
     })
     .await;
