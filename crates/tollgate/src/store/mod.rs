@@ -4,6 +4,7 @@
 //! migrates in the background, and heals by itself.
 
 mod db;
+mod inspect;
 mod key_sets;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use thiserror::Error;
 use tokio::sync::OnceCell;
 
 use db::Db;
+pub use inspect::{Inspection, Schema, inspect};
 pub use key_sets::StoredKeySet;
 
 /// How to reach the database.

@@ -8,8 +8,8 @@ mod keys;
 mod rulebook;
 mod token_cache;
 
-pub use discovery::DiscoveryError;
-pub use fetch::FetchError;
+pub use discovery::{DiscoveryError, jwks_url};
+pub use fetch::{FetchError, FetchLimits, Fetched, Fetcher};
 pub use issuer::{Epoch, FoundKey, IssuerSource, IssuerStatus, KeyLocation};
 pub use keys::{Jitter, KeysView, ViewDeps};
 pub use rulebook::{CurrentRulebook, Rulebook};
