@@ -6,7 +6,9 @@
 pub mod audit;
 mod changes;
 mod db;
+mod idempotency;
 mod key_sets;
+mod people;
 mod tx;
 
 use std::sync::Arc;
@@ -18,7 +20,10 @@ use tokio::sync::{OnceCell, watch};
 pub use audit::{ActorKind, AuditEntry};
 pub use changes::{CHANNEL, Change, Position};
 use db::Db;
+pub use idempotency::KeptAnswer;
 pub use key_sets::StoredKeySet;
+pub use people::{Contact, PersonRow};
+pub use tollgate_core::caller::Standing;
 pub use tx::Tx;
 
 /// How to reach the database.
@@ -125,8 +130,14 @@ impl std::fmt::Debug for StoreOptions {
 
 /// Every statement that both databases must understand; a test prepares each on both.
 #[cfg(test)]
-const STATEMENTS: &[&[&str]] =
-    &[audit::STATEMENTS, changes::STATEMENTS, db::STATEMENTS, key_sets::STATEMENTS];
+const STATEMENTS: &[&[&str]] = &[
+    audit::STATEMENTS,
+    changes::STATEMENTS,
+    db::STATEMENTS,
+    idempotency::STATEMENTS,
+    key_sets::STATEMENTS,
+    people::STATEMENTS,
+];
 
 #[cfg(test)]
 mod tests;
