@@ -8,8 +8,10 @@ mod changes;
 mod db;
 mod idempotency;
 mod key_sets;
+mod listen;
 mod people;
 mod tx;
+mod view_rows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +24,13 @@ pub use changes::{CHANNEL, Change, Position};
 use db::Db;
 pub use idempotency::KeptAnswer;
 pub use key_sets::StoredKeySet;
+pub use listen::ChangeListener;
 pub use people::{Contact, PersonRow};
 pub use tollgate_core::caller::Standing;
 pub use tx::Tx;
+pub use view_rows::{
+    BATCH, Followed, KeyRow, OwnerRow, PersonStanding, ProjectRow, Rows, TokenRuleRow,
+};
 
 /// How to reach the database.
 #[derive(Clone)]
