@@ -30,3 +30,4 @@ pub mod tenancy;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+pub mod token_controls;

@@ -114,5 +114,5 @@ pub(super) fn failed(error: &sqlx::Error) -> StoreError {
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[PING];
-const PING: &str = "SELECT 1";
+pub(super) const PING: &str = "SELECT 1";
 const IN_RECOVERY: &str = "SELECT pg_is_in_recovery()";

@@ -7,8 +7,12 @@ pub mod api_keys;
 pub mod audit;
 mod changes;
 mod db;
+mod idempotency;
 mod key_sets;
+mod listen;
+mod people;
 mod tx;
+mod view_rows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +24,15 @@ pub use api_keys::KeyUse;
 pub use audit::{ActorKind, AuditEntry};
 pub use changes::{CHANNEL, Change, Position};
 use db::Db;
+pub use idempotency::KeptAnswer;
 pub use key_sets::StoredKeySet;
+pub use listen::ChangeListener;
+pub use people::{Contact, PersonRow};
+pub use tollgate_core::caller::Standing;
 pub use tx::Tx;
+pub use view_rows::{
+    BATCH, Followed, KeyRow, OwnerRow, PersonStanding, ProjectRow, Rows, TokenRuleRow,
+};
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -134,7 +145,9 @@ const STATEMENTS: &[&[&str]] = &[
     audit::STATEMENTS,
     changes::STATEMENTS,
     db::STATEMENTS,
+    idempotency::STATEMENTS,
     key_sets::STATEMENTS,
+    people::STATEMENTS,
 ];
 
 #[cfg(test)]

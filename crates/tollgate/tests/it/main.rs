@@ -11,6 +11,7 @@ mod doors_proxies;
 mod failing;
 mod harness;
 mod keycloak_issuer;
+mod ops;
 mod same_verdict;
 mod serve;
 mod smoke;
