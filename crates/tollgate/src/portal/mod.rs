@@ -40,6 +40,8 @@ pub struct PortalOptions {
     pub admin_groups: Vec<String>,
     /// Whether everybody may make organizations, or administrators of the deployment only.
     pub open_organizations: bool,
+    /// What holds for every key.
+    pub keys: keys::KeyPolicy,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }

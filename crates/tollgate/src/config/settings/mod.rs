@@ -6,6 +6,7 @@
 mod address;
 mod checks;
 mod issuer;
+mod keys;
 mod people;
 mod route;
 mod server;
@@ -22,6 +23,7 @@ pub use self::checks::{
 pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
 };
+pub use self::keys::KeySettings;
 pub use self::people::{ApiSettings, OrganizationMakers, TenancySettings};
 pub use self::route::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
 pub use self::server::{
@@ -56,6 +58,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// Rights that come from groups.
     pub tenancy: TenancySettings,
+    /// API keys.
+    pub keys: KeySettings,
     /// What is logged, and how.
     pub logging: LoggingSettings,
     /// Traces.

@@ -44,6 +44,11 @@ const TABLE: &[(&str, &str)] = &[
     ("telemetry: {otlp: {endpoint: collector}}", "write an absolute URL"),
     ("telemetry: {otlp: {headers: {'a b': x}}}", "telemetry.otlp.headers.a b: not a header name"),
     ("routes:", "routes: expected a list, found nothing"),
+    ("keys: {max_per_project: 0}", "keys.max_per_project: 0 is out of range"),
+    (
+        "keys: {max_lifetime_days: 30, default_lifetime_days: 31}",
+        "keys.default_lifetime_days: 31 is more than keys.max_lifetime_days, which is 30",
+    ),
     // listeners
     ("server: {http: {listen: 3000}}", "server.http.listen: expected text, found a number"),
     ("server: {http: {listen: 'localhost:3000'}}", "'localhost:3000': write an IP address and a port"),
