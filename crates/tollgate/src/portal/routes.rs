@@ -6,6 +6,7 @@ use axum::response::Response;
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -33,13 +34,30 @@ fn api() -> OpenApiRouter<Portal> {
 
 /// The OpenAPI 3.1 document of the API.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    api().into_openapi()
+    finished(api().into_openapi())
+}
+
+/// Says once for every operation that whatever is not listed is a problem.
+fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let schema = Ref::from_schema_name("ProblemDocument");
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let problem = ResponseBuilder::new()
+        .description("Anything else: a problem (RFC 9457), whose `code` says which and whose `detail` says what to do next.")
+        .content("application/problem+json", content)
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.entry("default".into()).or_insert_with(|| problem.clone().into());
+        }
+    }
+    document
 }
 
 /// Everything that the portal serves.
 pub fn router(portal: Portal) -> Router {
     let (api, document) = api().split_for_parts();
-    api.route("/api/v1/openapi.json", get(docs::document(&document)))
+    api.route("/api/v1/openapi.json", get(docs::document(&finished(document))))
         .route("/docs", get(docs::page))
         .route("/docs/problems", get(docs::problems))
         .fallback(async || Problem::new(Code::NotFound, "Nothing is served here. /docs lists what is."))

@@ -3,6 +3,7 @@
 //! A check never comes here. A store that is away makes the process degraded, not unready: the store connects and
 //! migrates in the background, and heals by itself.
 
+pub mod api_keys;
 pub mod audit;
 mod changes;
 mod db;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{OnceCell, watch};
 
+pub use api_keys::KeyUse;
 pub use audit::{ActorKind, AuditEntry};
 pub use changes::{CHANNEL, Change, Position};
 use db::Db;
@@ -137,6 +139,9 @@ impl std::fmt::Debug for StoreOptions {
 /// Every statement that both databases must understand; a test prepares each on both.
 #[cfg(test)]
 const STATEMENTS: &[&[&str]] = &[
+    api_keys::STATEMENTS[0],
+    api_keys::STATEMENTS[1],
+    api_keys::STATEMENTS[2],
     audit::STATEMENTS,
     changes::STATEMENTS,
     db::STATEMENTS,
