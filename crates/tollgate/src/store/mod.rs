@@ -148,6 +148,10 @@ const STATEMENTS: &[&[&str]] = &[
     idempotency::STATEMENTS,
     key_sets::STATEMENTS,
     people::STATEMENTS,
+    view_rows::STATEMENTS[0],
+    view_rows::STATEMENTS[1],
+    view_rows::STATEMENTS[2],
+    view_rows::STATEMENTS[3],
 ];
 
 #[cfg(test)]

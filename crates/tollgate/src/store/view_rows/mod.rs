@@ -59,5 +59,5 @@ macro_rules! rows {
 use rows;
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&[&str]] =
-    &[keys::STATEMENTS, owners::STATEMENTS, projects::STATEMENTS, tokens::STATEMENTS];
+pub(super) const STATEMENTS: [&[&str]; 4] =
+    [keys::STATEMENTS, owners::STATEMENTS, projects::STATEMENTS, tokens::STATEMENTS];
