@@ -13,6 +13,8 @@ mod failing;
 mod guide;
 mod harness;
 mod keycloak_issuer;
+mod kube;
+mod models;
 mod ops;
 mod same_verdict;
 mod serve;
