@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::guide;
+use super::{chart, guide};
 use crate::harness::envoy_gateway::Release;
 use crate::harness::kube::Kube;
 use crate::harness::manifests::{self, at, find};
@@ -38,6 +38,23 @@ async fn every_manifest_and_variant() {
             kube.run(&["apply", "--dry-run=server", "--validate=strict", "-k", path.to_str().unwrap()], "");
         for name in ["service/self-service-svc", "securitypolicy.gateway.envoyproxy.io/self-service-authz"] {
             assert!(said.contains(name), "{}: {said}", release.name);
+        }
+    }
+}
+
+/// The chart as it is, and with everything in it that can be switched on.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rendered_chart() {
+    let Some(releases) = Release::both() else { return };
+    for release in releases {
+        let Some(kube) = server(&release).await else { return };
+        let more = "autoscaling.enabled=true,tls.enabled=true,gateway.authorization.through=http,\
+                    postgres.storageClass=fast,image.pullSecrets={registry},gateway.serviceType=LoadBalancer";
+        for values in ["", more] {
+            let Some(objects) = chart::objects(values) else { return };
+            let said =
+                kube.dry_run(&objects).unwrap_or_else(|error| panic!("{} {values}: {error}", release.name));
+            assert!(said.contains("deployment.apps/self-service-app"), "{said}");
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod accepted;
 mod ai_gateway;
+mod chart;
 mod dry_run;
 mod standalone;
 
