@@ -15,6 +15,7 @@ use crate::dev::backend::serve_alone;
 use crate::dev::issuer::rotate_running;
 use crate::dev::stand::{IssuerChoice, Ports, Stand, StandOptions};
 use crate::dev::trial;
+use crate::entropy::SystemEntropy;
 use crate::telemetry::{LogFormat, LogOptions, LogOutput, Logs};
 
 /// Options of the development stand.
@@ -137,7 +138,12 @@ pub fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         state_dir,
         unauthenticated_status: args.unauthenticated_status,
     };
-    let world = World { clock: Arc::new(SystemClock), seed: super::random_seed()?, logs: None };
+    let world = World {
+        clock: Arc::new(SystemClock),
+        seed: super::random_seed()?,
+        entropy: Arc::new(SystemEntropy),
+        logs: None,
+    };
     let code = runtime.block_on(async {
         say("tollgate dev: starting");
         say(&format!("  tollgate's log: {}", log_file.display()));

@@ -3,17 +3,30 @@
 //! A check never comes here. A store that is away makes the process degraded, not unready: the store connects and
 //! migrates in the background, and heals by itself.
 
+pub mod audit;
+mod changes;
 mod db;
+mod idempotency;
+mod inspect;
 mod key_sets;
+mod people;
+mod tx;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
+pub use audit::{ActorKind, AuditEntry};
+pub use changes::{CHANNEL, Change, Position};
 use db::Db;
+pub use idempotency::KeptAnswer;
+pub use inspect::{Inspection, Schema, inspect};
 pub use key_sets::StoredKeySet;
+pub use people::{Contact, PersonRow};
+pub use tollgate_core::caller::Standing;
+pub use tx::Tx;
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -40,6 +53,12 @@ pub enum StoreError {
     /// The schema cannot be brought up to date.
     #[error("the database schema could not be migrated: {0}")]
     Migration(String),
+    /// Somebody else's write came first: a name is taken, or a row changed meanwhile.
+    #[error("conflicts with {0}")]
+    Conflict(String),
+    /// The database gave up this transaction in favour of another; the same work may succeed when done again.
+    #[error("the database gave up a transaction in favour of another: {0}")]
+    Again(String),
     /// A row breaks a rule that the schema does not state.
     #[error("the database holds an impossible row in {table}: {what}")]
     Inconsistent {
@@ -54,6 +73,8 @@ pub enum StoreError {
 pub struct Store {
     db: Arc<Db>,
     migrated: OnceCell<()>,
+    /// The number of the last change that this process committed.
+    published: Arc<watch::Sender<i64>>,
 }
 
 impl Store {
@@ -62,7 +83,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Url`], or a URL that cannot be parsed.
     pub fn open(options: &StoreOptions) -> Result<Arc<Self>, StoreError> {
-        Ok(Arc::new(Self { db: Arc::new(Db::open(options)?), migrated: OnceCell::new() }))
+        Ok(Arc::new(Self {
+            db: Arc::new(Db::open(options)?),
+            migrated: OnceCell::new(),
+            published: Arc::new(watch::Sender::new(0)),
+        }))
     }
 
     /// The database, with its schema up to date. Migrations run once, under the database's lock, as soon as it can be
@@ -104,6 +129,17 @@ impl std::fmt::Debug for StoreOptions {
         f.debug_struct("StoreOptions").field("pool_size", &self.pool_size).finish_non_exhaustive()
     }
 }
+
+/// Every statement that both databases must understand; a test prepares each on both.
+#[cfg(test)]
+const STATEMENTS: &[&[&str]] = &[
+    audit::STATEMENTS,
+    changes::STATEMENTS,
+    db::STATEMENTS,
+    idempotency::STATEMENTS,
+    key_sets::STATEMENTS,
+    people::STATEMENTS,
+];
 
 #[cfg(test)]
 mod tests;

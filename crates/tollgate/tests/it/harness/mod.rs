@@ -17,6 +17,7 @@ pub mod keycloak;
 pub mod kube;
 pub mod manifests;
 pub mod nginx;
+pub mod postgres;
 pub mod process;
 pub mod server;
 pub mod tollgate;
