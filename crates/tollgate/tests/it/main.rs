@@ -13,7 +13,6 @@ mod failing;
 mod guide;
 mod harness;
 mod keycloak_issuer;
-mod kube;
 mod kube_stage;
 mod models;
 mod ops;
