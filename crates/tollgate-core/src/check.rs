@@ -1,14 +1,16 @@
 //! The rule, top to bottom: who calls, may they, is there room.
 
-use crate::caller::{Caller, KeyRecord, KeyState};
+use crate::caller::{Caller, KeyRecord, KeyState, Standing};
 use crate::denial::{Denial, DenialCode};
 use crate::facts::{Evidence, Facts};
 use crate::input::CheckInput;
 use crate::jwt::{TokenFault, verify};
 use crate::lookup::Lookup;
+use crate::models::{ModelOfRequest, ModelScope};
 use crate::permit::Permit;
-use crate::route::{Requirement, Route};
+use crate::route::{ClaimsRequirement, Requirement, Route};
 use crate::time::Timestamp;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The outcome of a check.
@@ -21,13 +23,14 @@ pub type Verdict<'p> = Result<Permit<'p>, Denial>;
 pub fn decide<'p>(facts: &Facts, input: &CheckInput<'p>) -> Verdict<'p> {
     let route =
         input.route.ok_or_else(|| Denial::new(DenialCode::NotAllowed, "no route matches the request"))?;
-    if matches!(route.requirement, Requirement::Public) {
-        return Ok(Permit::new(None, route));
-    }
-    let caller = authenticate(facts, input)?;
-    match authorize(&caller, route, input) {
-        Ok(()) => admit(caller, route),
-        Err(denial) => Err(denial.of(caller)),
+    let caller = match route.requirement {
+        Requirement::Public => None,
+        Requirement::Authenticated | Requirement::Claims(_) => Some(authenticate(facts, input)?),
+    };
+    let model = ModelOfRequest::of(input);
+    match authorize(caller.as_ref(), &model, route, input) {
+        Ok(()) => admit(caller, &model, route),
+        Err(denial) => Err(denial.about(caller, &model)),
     }
 }
 
@@ -36,6 +39,15 @@ fn authenticate(facts: &Facts, input: &CheckInput<'_>) -> Result<Caller, Denial>
     if input.credential.as_ref().map_err(Clone::clone)?.is_none() {
         return Err(Denial::new(DenialCode::CredentialMissing, "no credential was presented"));
     }
+    identify(facts)
+}
+
+/// Whose credential is it, given what is known about it? The whole of authentication but for the finding of a credential;
+/// the API for people asks this too.
+///
+/// # Errors
+/// The denial; its code says why.
+pub fn identify(facts: &Facts) -> Result<Caller, Denial> {
     // A late answer is not decided on: what was not looked up must not read as absent.
     if facts.late {
         return Err(Denial::new(DenialCode::Deadline, "the deadline passed while facts were gathered"));
@@ -78,13 +90,27 @@ fn live_key(key: &Arc<KeyRecord>, now: Timestamp) -> Result<Caller, Denial> {
 }
 
 /// May they?
-fn authorize(caller: &Caller, route: &Route, input: &CheckInput<'_>) -> Result<(), Denial> {
-    if let Caller::Key(key) = caller
-        && key.project_suspended
-    {
-        return Err(Denial::new(DenialCode::ProjectSuspended, "the key's project is suspended"));
+fn authorize(
+    caller: Option<&Caller>,
+    model: &ModelOfRequest<'_>,
+    route: &Route,
+    input: &CheckInput<'_>,
+) -> Result<(), Denial> {
+    if let Some(Caller::Key(key)) = caller {
+        authorize_key(key, route, input.client)?;
     }
-    let Requirement::Claims(required) = &route.requirement else { return Ok(()) };
+    if let (Some(caller), Requirement::Claims(required)) = (caller, &route.requirement) {
+        authorize_claims(caller, required, input)?;
+    }
+    ModelScope::of(caller, route).check(model)
+}
+
+/// May a caller with these groups and claims, on this request?
+fn authorize_claims(
+    caller: &Caller,
+    required: &ClaimsRequirement,
+    input: &CheckInput<'_>,
+) -> Result<(), Denial> {
     required.check_groups(caller.groups()).map_err(|reason| Denial::new(DenialCode::NotAllowed, reason))?;
     let Some(condition) = &required.condition else { return Ok(()) };
     match condition.holds(caller, input) {
@@ -94,9 +120,37 @@ fn authorize(caller: &Caller, route: &Route, input: &CheckInput<'_>) -> Result<(
     }
 }
 
+/// May this key, for its owner, in its project, on this route, from this address?
+fn authorize_key(key: &KeyRecord, route: &Route, client: Option<IpAddr>) -> Result<(), Denial> {
+    let (owner, project, limits) = (&key.owner, &key.project, &key.limits);
+    if project.organization_standing == Standing::Suspended {
+        return Err(Denial::new(
+            DenialCode::ProjectSuspended,
+            "the organization of the key's project is suspended",
+        ));
+    }
+    if project.standing == Standing::Suspended {
+        return Err(Denial::new(DenialCode::ProjectSuspended, "the key's project is suspended"));
+    }
+    if owner.standing == Standing::Suspended {
+        return Err(Denial::new(DenialCode::CallerSuspended, "the key's owner is suspended"));
+    }
+    if !limits.addresses.allows(client) {
+        let from =
+            client.map_or_else(|| "an address that the gateway did not tell".into(), |ip| ip.to_string());
+        let reason = format!("the key may not be used from {from}");
+        return Err(Denial::new(DenialCode::AddressNotAllowed, reason));
+    }
+    if !limits.routes.allows(&route.name) {
+        let reason = format!("the key may not use the route '{}'", route.name);
+        return Err(Denial::new(DenialCode::NotAllowed, reason));
+    }
+    Ok(())
+}
+
 /// Is there room? Budgets are the work of metering; an admitted caller is permitted.
-const fn admit(caller: Caller, route: &Route) -> Verdict<'_> {
-    Ok(Permit::new(Some(caller), route))
+fn admit<'p>(caller: Option<Caller>, model: &ModelOfRequest<'_>, route: &'p Route) -> Verdict<'p> {
+    Ok(Permit::new(caller, model.name().map(str::to_owned), route))
 }
 
 fn unavailable(reason: &'static str) -> Denial {

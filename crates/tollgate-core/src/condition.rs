@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::caller::Caller;
 use crate::input::CheckInput;
+use crate::models;
 
 /// The longest expression, in bytes.
 pub const MAX_EXPRESSION_BYTES: usize = 1000;
@@ -158,7 +159,7 @@ fn request(input: &CheckInput<'_>, with_body: bool) -> Result<Value, String> {
         ("headers", map(lines.iter().map(|(name, value)| (*name, string(value))))),
     ];
     if with_body {
-        if headers.all("x-envoy-auth-partial-body").any(|value| value != b"false") {
+        if models::is_cut(headers, input.body.len()) {
             return Err("the condition reads the body, and the gateway forwarded only a part of it".into());
         }
         let body = std::str::from_utf8(input.body).map_err(|_| "the body is not UTF-8 text".to_owned())?;
@@ -237,10 +238,10 @@ fn bound_by_a_macro(expr: &IdedExpr, name: &str) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::apikey::KeyId;
-    use crate::caller::{KeyRecord, KeyState};
     use crate::headers::Headers;
+    use crate::models::ModelRules;
     use crate::target::Target;
+    use crate::testing::key_record;
 
     /// The parser recurses deeply in unoptimised builds, so tests compile where the product does: on a deep stack.
     fn compile(text: &str) -> Result<Condition, ConditionError> {
@@ -259,15 +260,7 @@ mod tests {
     }
 
     fn holds_with(text: &str, more: &[(&str, &str)]) -> Result<bool, String> {
-        let key = KeyRecord {
-            id: KeyId::parse(&"k".repeat(22)).unwrap(),
-            subject: "owner".into(),
-            project: "p".into(),
-            organization: "o".into(),
-            state: KeyState::Live,
-            expires_at: None,
-            project_suspended: false,
-        };
+        let key = key_record(&"k".repeat(22));
         let mut headers = Headers::default();
         headers.push("X-Team", b"blue");
         headers.push("x-team", b"red");
@@ -275,8 +268,15 @@ mod tests {
             headers.push(name, value.as_bytes());
         }
         let target = Target::parse("POST", "Ai.Local.Dev", "/v1/chat?x=1").unwrap();
-        let input =
-            CheckInput { target, route: None, credential: Ok(None), headers, body: br#"{"model":"m"}"# };
+        let input = CheckInput {
+            target,
+            route: None,
+            credential: Ok(None),
+            headers,
+            body: br#"{"model":"m"}"#,
+            models: &ModelRules::NONE,
+            client: None,
+        };
         compile(text).unwrap().holds(&Caller::Key(Arc::new(key)), &input)
     }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::caller::Caller;
+use crate::models::ModelOfRequest;
 
 /// The stable, machine-readable reason of a denial. The text of [`DenialCode::as_str`] is a public contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,8 +39,12 @@ pub enum DenialCode {
     ModelNotAllowed,
     /// A restricted caller, and the model of the request cannot be told.
     ModelUndecidable,
-    /// The project is suspended.
+    /// The project, or its organization, is suspended.
     ProjectSuspended,
+    /// The person or service account is suspended.
+    CallerSuspended,
+    /// The key may not be used from this address.
+    AddressNotAllowed,
     /// The budget is used up.
     BudgetExhausted,
     /// Too many requests.
@@ -69,7 +74,7 @@ pub enum DenialClass {
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::RequestMalformed,
         Self::CredentialMissing,
         Self::CredentialMalformed,
@@ -85,6 +90,8 @@ impl DenialCode {
         Self::ModelNotAllowed,
         Self::ModelUndecidable,
         Self::ProjectSuspended,
+        Self::CallerSuspended,
+        Self::AddressNotAllowed,
         Self::BudgetExhausted,
         Self::RateLimited,
         Self::Unavailable,
@@ -110,6 +117,8 @@ impl DenialCode {
             Self::ModelNotAllowed => "model_not_allowed",
             Self::ModelUndecidable => "model_undecidable",
             Self::ProjectSuspended => "project_suspended",
+            Self::CallerSuspended => "caller_suspended",
+            Self::AddressNotAllowed => "address_not_allowed",
             Self::BudgetExhausted => "budget_exhausted",
             Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
@@ -132,9 +141,12 @@ impl DenialCode {
             | Self::KeyUnknown
             | Self::KeyRevoked
             | Self::KeyExpired => DenialClass::Unauthenticated,
-            Self::NotAllowed | Self::ModelNotAllowed | Self::ModelUndecidable | Self::ProjectSuspended => {
-                DenialClass::Forbidden
-            }
+            Self::NotAllowed
+            | Self::ModelNotAllowed
+            | Self::ModelUndecidable
+            | Self::ProjectSuspended
+            | Self::CallerSuspended
+            | Self::AddressNotAllowed => DenialClass::Forbidden,
             Self::BudgetExhausted | Self::RateLimited => DenialClass::Limited,
             Self::Unavailable | Self::Overloaded | Self::Deadline => DenialClass::Unavailable,
         }
@@ -189,11 +201,18 @@ impl DenialCode {
                 "The API key is not valid. Check that it was copied whole and has not been revoked."
             }
             Self::NotAllowed => "You may not make this request.",
-            Self::ModelNotAllowed => "You may not use this model.",
+            Self::ModelNotAllowed => {
+                "You may not use this model. GET /v1/models may list those that you may use."
+            }
             Self::ModelUndecidable => {
-                "Which model this request uses cannot be told, and you may not use all models."
+                "Which model this request uses cannot be told, and you may not use all models. Name it once, as the \
+                 API expects it, in an uncompressed body with its content-type."
             }
             Self::ProjectSuspended => "The project is suspended. Ask its owner.",
+            Self::CallerSuspended => "Your access is suspended. Ask an administrator.",
+            Self::AddressNotAllowed => {
+                "This key may not be used from your address. Ask the project's manager."
+            }
             Self::BudgetExhausted => "The budget is used up.",
             Self::RateLimited => "Too many requests. Slow down and try again later.",
             Self::Unavailable => "The request cannot be authorized right now. Try again shortly.",
@@ -244,12 +263,13 @@ pub struct Denial {
     code: DenialCode,
     reason: Cow<'static, str>,
     caller: Option<Caller>,
+    model: Option<String>,
 }
 
 impl Denial {
     /// A denial before the caller was known. `reason` is for the log and must hold no secret.
     pub fn new(code: DenialCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, reason: reason.into(), caller: None }
+        Self { code, reason: reason.into(), caller: None, model: None }
     }
 
     /// A denial of a known caller.
@@ -257,6 +277,12 @@ impl Denial {
     pub fn of(mut self, caller: Caller) -> Self {
         self.caller = Some(caller);
         self
+    }
+
+    /// A denial of this caller, if there is one, who asked for this model.
+    #[must_use]
+    pub fn about(self, caller: Option<Caller>, model: &ModelOfRequest<'_>) -> Self {
+        Self { caller, model: model.name().map(str::to_owned), ..self }
     }
 
     /// The true code, for log, metrics and audit; see [`DenialCode::public`] for what goes out.
@@ -272,6 +298,11 @@ impl Denial {
     /// The caller, when authentication had succeeded before the refusal.
     pub const fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
+    }
+
+    /// The model that was asked for, when it was looked for and found.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
     }
 
     /// Seconds after which trying again makes sense.

@@ -1,10 +1,12 @@
 //! What a door hands over, and what the rules make of it: parsed once, and never looked at raw again.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::credential::{self, Credential};
 use crate::denial::Denial;
 use crate::headers::Headers;
+use crate::models::ModelRules;
 use crate::policy::Policy;
 use crate::route::{Requirement, Route};
 use crate::target::Target;
@@ -25,6 +27,9 @@ pub struct RawRequest<'a> {
     /// The policy that the gateway names for this request (Envoy: context extension `tollgate.policy`). Comes from the
     /// gateway's configuration, never from the client.
     pub policy: Option<&'a str>,
+    /// The client's address as the gateway reports it, for keys that are bound to networks. Never from a header that a
+    /// client can write.
+    pub client: Option<IpAddr>,
 }
 
 /// The id of one check: in the log, on the answer, and at the backend.
@@ -61,8 +66,12 @@ pub struct CheckInput<'a> {
     pub credential: Result<Option<Credential<'a>>, Denial>,
     /// The header lines, for route conditions.
     pub headers: Headers<'a>,
-    /// The forwarded body, for route conditions.
+    /// The forwarded body, for route conditions and the model that it names.
     pub body: &'a [u8],
+    /// How the request's model is found.
+    pub models: &'a ModelRules,
+    /// The client's address, when the gateway tells it.
+    pub client: Option<IpAddr>,
 }
 
 impl<'a> CheckInput<'a> {
@@ -84,6 +93,7 @@ impl<'a> CheckInput<'a> {
                 route.query_credential.as_deref(),
             ),
         };
-        Ok(Self { target, route, credential, headers: request.headers, body: request.body })
+        let RawRequest { headers, body, client, .. } = request;
+        Ok(Self { target, route, credential, headers, body, models: &policy.models, client })
     }
 }

@@ -15,14 +15,17 @@ pub mod dialect;
 pub mod facts;
 pub mod headers;
 pub mod identity;
+pub mod ids;
 pub mod input;
 pub mod jwt;
 pub mod lookup;
+pub mod models;
 pub mod permit;
 pub mod policy;
 pub mod reply;
 pub mod route;
 pub mod target;
+pub mod tenancy;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;

@@ -8,8 +8,36 @@ use aws_lc_rs::signature::{self as sig, EcdsaKeyPair, Ed25519KeyPair, KeyPair as
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
+use crate::apikey::KeyId;
+use crate::caller::{KeyLimits, KeyRecord, KeyState, OwnerRecord, ProjectRecord, Standing};
 use crate::jwt::Algorithm;
+use crate::models::ModelPolicy;
+
+/// A live key of `owner` in project `proj` of organization `org`, with no limits and no expiry.
+pub fn key_record(id: &str) -> KeyRecord {
+    KeyRecord {
+        id: KeyId::parse(id).unwrap(),
+        state: KeyState::Live,
+        expires_at: None,
+        owner: Arc::new(OwnerRecord {
+            subject: "owner".into(),
+            issuer: Some("https://issuer.example/realms/one".into()),
+            name: "olivia".into(),
+            email: None,
+            standing: Standing::Active,
+        }),
+        project: Arc::new(ProjectRecord {
+            id: "proj".into(),
+            organization: "org".into(),
+            standing: Standing::Active,
+            organization_standing: Standing::Active,
+            models: ModelPolicy::All,
+        }),
+        limits: Arc::new(KeyLimits::NONE),
+    }
+}
 
 /// A signing key and its public half as a JWK.
 pub struct TestKey {

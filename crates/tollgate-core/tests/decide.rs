@@ -5,8 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tollgate_core::apikey::{self, KeyId};
-use tollgate_core::caller::{KeyRecord, KeyState};
+use tollgate_core::apikey;
+use tollgate_core::caller::{
+    AddressList, KeyLimits, KeyRecord, KeyState, ProjectRecord, RouteScope, Standing,
+};
 use tollgate_core::check::decide;
 use tollgate_core::condition::Condition;
 use tollgate_core::credential::CredentialHeader;
@@ -20,10 +22,11 @@ use tollgate_core::jwt::{
     verify,
 };
 use tollgate_core::lookup::Lookup;
+use tollgate_core::models::RouteModels;
 use tollgate_core::policy::{Policy, PolicyError};
 use tollgate_core::reply::Reply;
 use tollgate_core::route::{ClaimsRequirement, HostPattern, PathPattern, Requirement, Route};
-use tollgate_core::testing::TestKey;
+use tollgate_core::testing::{TestKey, key_record};
 use tollgate_core::time::Timestamp;
 
 const ISS: &str = "https://issuer.example/realms/one";
@@ -42,6 +45,7 @@ fn route(name: &str, path: &str, requirement: Requirement) -> Route {
         forward_credential: false,
         unauthenticated_status: None,
         query_credential: None,
+        models: RouteModels::default(),
     }
 }
 
@@ -114,16 +118,39 @@ fn key_text() -> String {
     format!("{body}{}", std::str::from_utf8(&apikey::checksum_of(body.as_bytes())).unwrap())
 }
 
-fn key_record(state: KeyState, expires_at: Option<Timestamp>, project_suspended: bool) -> Evidence {
-    Evidence::Key(Lookup::Found(Arc::new(KeyRecord {
-        id: KeyId::parse(&"A".repeat(22)).unwrap(),
-        subject: "owner".into(),
-        project: "proj".into(),
-        organization: "org".into(),
-        state,
-        expires_at,
-        project_suspended,
-    })))
+fn key_with(change: impl FnOnce(&mut KeyRecord)) -> Evidence {
+    let mut key = key_record(&"A".repeat(22));
+    change(&mut key);
+    Evidence::Key(Lookup::Found(Arc::new(key)))
+}
+
+fn in_project(change: impl FnOnce(&mut ProjectRecord)) -> Evidence {
+    key_with(|key| change(Arc::make_mut(&mut key.project)))
+}
+
+fn limited(change: impl FnOnce(&mut KeyLimits)) -> Evidence {
+    key_with(|key| change(Arc::make_mut(&mut key.limits)))
+}
+
+fn networks(texts: &[&str]) -> AddressList {
+    AddressList::Only(texts.iter().map(|text| text.parse().unwrap()).collect())
+}
+
+#[test]
+fn addresses() {
+    let table = [
+        ("192.0.2.0/24", Some("192.0.2.255"), true),
+        ("192.0.2.0/24", Some("192.0.3.0"), false),
+        ("192.0.2.0/24", Some("::ffff:192.0.2.1"), true),
+        ("2001:db8::/32", Some("2001:db8::1"), true),
+        ("2001:db8::/32", Some("192.0.2.1"), false),
+        ("0.0.0.0/0", None, false),
+    ];
+    for (network, client, expected) in table {
+        let client = client.map(|text| text.parse().unwrap());
+        assert_eq!(networks(&[network]).allows(client), expected, "{network} {client:?}");
+    }
+    assert!(AddressList::Any.allows(None));
 }
 
 fn request<'a>(path: &'a str, lines: &[(&'a str, &'a str)]) -> RawRequest<'a> {
@@ -138,6 +165,7 @@ fn request<'a>(path: &'a str, lines: &[(&'a str, &'a str)]) -> RawRequest<'a> {
         headers,
         body: b"",
         policy: None,
+        client: "192.0.2.7".parse().ok(),
     }
 }
 
@@ -191,12 +219,41 @@ fn who_calls() {
         ("/v1/x", &auth, Evidence::None, "unavailable"),
         ("/v1/x", &with_key, Evidence::Key(Lookup::Absent), "key_unknown"),
         ("/v1/x", &with_key, Evidence::Key(Lookup::Unavailable), "unavailable"),
-        ("/v1/x", &with_key, key_record(KeyState::Live, None, false), "ok"),
-        ("/v1/x", &with_key, key_record(KeyState::Live, Some(NOW.plus_secs(1)), false), "ok"),
-        ("/v1/x", &with_key, key_record(KeyState::Live, Some(NOW), false), "key_expired"),
-        ("/v1/x", &with_key, key_record(KeyState::Revoked, None, false), "key_revoked"),
-        ("/v1/x", &with_key, key_record(KeyState::Disabled, None, false), "key_revoked"),
-        ("/v1/x", &with_key, key_record(KeyState::Live, None, true), "project_suspended"),
+        ("/v1/x", &with_key, key_with(|_| ()), "ok"),
+        ("/v1/x", &with_key, key_with(|key| key.expires_at = Some(NOW.plus_secs(1))), "ok"),
+        ("/v1/x", &with_key, key_with(|key| key.expires_at = Some(NOW)), "key_expired"),
+        ("/v1/x", &with_key, key_with(|key| key.state = KeyState::Revoked), "key_revoked"),
+        ("/v1/x", &with_key, key_with(|key| key.state = KeyState::Disabled), "key_revoked"),
+        (
+            "/v1/x",
+            &with_key,
+            in_project(|project| project.standing = Standing::Suspended),
+            "project_suspended",
+        ),
+        (
+            "/v1/x",
+            &with_key,
+            in_project(|p| p.organization_standing = Standing::Suspended),
+            "project_suspended",
+        ),
+        (
+            "/v1/x",
+            &with_key,
+            key_with(|key| Arc::make_mut(&mut key.owner).standing = Standing::Suspended),
+            "caller_suspended",
+        ),
+        ("/v1/x", &with_key, limited(|limits| limits.routes = RouteScope::Only(vec!["api".into()])), "ok"),
+        ("/v1/x", &with_key, limited(|l| l.routes = RouteScope::Only(vec!["other".into()])), "not_allowed"),
+        ("/v1/x", &with_key, limited(|limits| limits.routes = RouteScope::Only(vec![])), "not_allowed"),
+        ("/v1/x", &with_key, limited(|limits| limits.addresses = networks(&["192.0.2.0/24"])), "ok"),
+        (
+            "/v1/x",
+            &with_key,
+            limited(|l| l.addresses = networks(&["198.51.100.0/24"])),
+            "address_not_allowed",
+        ),
+        ("/v1/x", &with_key, limited(|limits| limits.addresses = networks(&[])), "address_not_allowed"),
+        ("/public/x", &with_key, key_with(|key| key.state = KeyState::Revoked), "ok"),
     ];
     for (path, lines, evidence, expected) in table {
         let shown = format!("{path} {evidence:?}");
@@ -372,8 +429,8 @@ proptest! {
             0 => Evidence::None,
             1 => Evidence::UnknownIssuer,
             2 => Evidence::Key(Lookup::Absent),
-            3 => key_record(KeyState::Live, None, false),
-            4 => key_record(KeyState::Revoked, None, false),
+            3 => key_with(|_| ()),
+            4 => key_with(|key| key.state = KeyState::Revoked),
             5 => opened(&token(&KEY, &json!({})), &policy, Lookup::Unavailable),
             _ => remembered(&json!({"preferred_username": username, "groups": groups, "email": username}), &policy),
         };
@@ -408,6 +465,7 @@ proptest! {
                     prop_assert!(!value.is_empty() && clean(value) && clean(name), "{}: {:?}", name, value);
                 }
             }
+            Reply::Answer(_) => return Err(TestCaseError::fail("no route here has a catalogue")),
             Reply::Deny(deny) => {
                 prop_assert!(verdict.is_err());
                 prop_assert!(deny.status().as_u16() >= 400);

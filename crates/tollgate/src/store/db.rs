@@ -96,5 +96,23 @@ pub(super) fn unavailable(error: &sqlx::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
+/// What a failed statement means.
+pub(super) fn failed(error: &sqlx::Error) -> StoreError {
+    if let sqlx::Error::Database(database) = error {
+        if database.is_unique_violation() {
+            return StoreError::Conflict(
+                database.constraint().unwrap_or("a row that is there already").to_owned(),
+            );
+        }
+        // Serialization failure and deadlock on Postgres; SQLITE_BUSY and its kin on SQLite.
+        if matches!(database.code().as_deref(), Some("40001" | "40P01" | "5" | "6" | "261" | "517")) {
+            return StoreError::Again(error.to_string());
+        }
+    }
+    unavailable(error)
+}
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[PING];
 pub(super) const PING: &str = "SELECT 1";
 pub(super) const IN_RECOVERY: &str = "SELECT pg_is_in_recovery()";

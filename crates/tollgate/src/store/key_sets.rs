@@ -14,9 +14,11 @@ pub struct StoredKeySet {
     pub fetched_at: Timestamp,
 }
 
-pub(super) const FIND: &str = "SELECT document, fetched_at FROM key_sets WHERE issuer = $1 AND location = $2";
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[FIND, PUT];
+const FIND: &str = "SELECT document, fetched_at FROM key_sets WHERE issuer = $1 AND location = $2";
 /// Replicas write the same row: the newest fetch wins, whichever commits last.
-pub(super) const PUT: &str = "INSERT INTO key_sets (issuer, location, document, fetched_at) VALUES ($1, $2, $3, $4) \
+const PUT: &str = "INSERT INTO key_sets (issuer, location, document, fetched_at) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (issuer, location) DO UPDATE SET document = excluded.document, fetched_at = excluded.fetched_at \
      WHERE excluded.fetched_at >= key_sets.fetched_at";
 

@@ -3,19 +3,57 @@
 //! A check never comes here. A store that is away makes the process degraded, not unready: the store connects and
 //! migrates in the background, and heals by itself.
 
+mod access;
+pub mod audit;
+mod audit_log;
+mod author;
+mod changes;
 mod db;
+mod fields;
+mod group_mappings;
+mod idempotency;
 mod inspect;
+mod invitations;
 mod key_sets;
+mod leavers;
+mod organization_members;
+mod organizations;
+mod people;
+mod project_members;
+mod projects;
+mod refusal;
+mod service_accounts;
+mod token_rules;
+mod tx;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
+pub use access::{OrganizationAccess, ProjectAccess, Who};
+pub use audit::{ActorKind, AuditEntry};
+pub use audit_log::{AuditActor, AuditRecord, AuditScope, ChainHead, ChainReport};
+pub use author::{Author, Origin};
+pub use changes::{CHANNEL, Change, Position};
 use db::Db;
+pub use fields::{Slice, Source, State, rfc3339};
+pub use group_mappings::{GroupMapping, NewGroupMapping};
+pub use idempotency::KeptAnswer;
 pub use inspect::{Inspection, Schema, inspect};
+pub use invitations::{Acceptance, Invitation, NewInvitation};
 pub use key_sets::StoredKeySet;
+pub use leavers::LeaversKeys;
+pub use organization_members::OrganizationMember;
+pub use organizations::Organization;
+pub use people::{Contact, Person};
+pub use project_members::ProjectMember;
+pub use projects::{NewProject, Project, ProjectEdit};
+pub use refusal::Refusal;
+pub use service_accounts::ServiceAccount;
+pub use token_rules::{NewTokenRule, TokenRule, TokenRuleKind};
+pub use tx::Tx;
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -42,6 +80,15 @@ pub enum StoreError {
     /// The schema cannot be brought up to date.
     #[error("the database schema could not be migrated: {0}")]
     Migration(String),
+    /// Somebody else's write came first: a name is taken, or a row changed meanwhile.
+    #[error("conflicts with {0}")]
+    Conflict(String),
+    /// The database gave up this transaction in favour of another; the same work may succeed when done again.
+    #[error("the database gave up a transaction in favour of another: {0}")]
+    Again(String),
+    /// The database would have taken it, and a rule of ours does not.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A row breaks a rule that the schema does not state.
     #[error("the database holds an impossible row in {table}: {what}")]
     Inconsistent {
@@ -56,6 +103,8 @@ pub enum StoreError {
 pub struct Store {
     db: Arc<Db>,
     migrated: OnceCell<()>,
+    /// The number of the last change that this process committed.
+    published: Arc<watch::Sender<i64>>,
 }
 
 impl Store {
@@ -64,7 +113,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Url`], or a URL that cannot be parsed.
     pub fn open(options: &StoreOptions) -> Result<Arc<Self>, StoreError> {
-        Ok(Arc::new(Self { db: Arc::new(Db::open(options)?), migrated: OnceCell::new() }))
+        Ok(Arc::new(Self {
+            db: Arc::new(Db::open(options)?),
+            migrated: OnceCell::new(),
+            published: Arc::new(watch::Sender::new(0)),
+        }))
     }
 
     /// The database, with its schema up to date. Migrations run once, under the database's lock, as soon as it can be
@@ -106,6 +159,33 @@ impl std::fmt::Debug for StoreOptions {
         f.debug_struct("StoreOptions").field("pool_size", &self.pool_size).finish_non_exhaustive()
     }
 }
+
+/// Every statement that both databases must understand; a test prepares each on both.
+#[cfg(test)]
+const STATEMENTS: &[&[&str]] = &[
+    access::STATEMENTS,
+    audit::STATEMENTS,
+    audit_log::STATEMENTS,
+    changes::STATEMENTS,
+    db::STATEMENTS,
+    group_mappings::STATEMENTS,
+    invitations::STATEMENTS,
+    key_sets::STATEMENTS,
+    leavers::STATEMENTS,
+    organization_members::STATEMENTS,
+    organizations::STATEMENTS,
+    people::STATEMENTS,
+    project_members::STATEMENTS,
+    projects::STATEMENTS,
+    service_accounts::STATEMENTS,
+    token_rules::STATEMENTS,
+    audit::STATEMENTS,
+    changes::STATEMENTS,
+    db::STATEMENTS,
+    idempotency::STATEMENTS,
+    key_sets::STATEMENTS,
+    people::STATEMENTS,
+];
 
 #[cfg(test)]
 mod tests;

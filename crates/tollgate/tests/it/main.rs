@@ -6,11 +6,15 @@
     reason = "a test that meets the unexpected must stop, and loudly"
 )]
 
+mod api;
 mod doors_envoy;
 mod doors_proxies;
 mod failing;
+mod guide;
 mod harness;
 mod keycloak_issuer;
+mod kube_stage;
+mod models;
 mod ops;
 mod same_verdict;
 mod serve;

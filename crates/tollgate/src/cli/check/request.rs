@@ -18,6 +18,7 @@ pub fn read(args: &CheckArgs) -> anyhow::Result<Request> {
             path: args.path.clone(),
             headers: Vec::new(),
             body: String::new(),
+            client: None,
         },
         Some(path) => {
             let mut text = String::new();
@@ -55,7 +56,14 @@ fn parse(text: &str) -> anyhow::Result<Request> {
     let host =
         headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, value)| value.clone());
     let host = host.context("there is no 'Host:' line")?;
-    Ok(Request { method: method.to_owned(), host, path: path.to_owned(), headers, body: body.to_owned() })
+    Ok(Request {
+        method: method.to_owned(),
+        host,
+        path: path.to_owned(),
+        headers,
+        body: body.to_owned(),
+        client: None,
+    })
 }
 
 /// One line. The message of a bad one does not repeat it: it may be a credential.

@@ -24,6 +24,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use ipnet::IpNet;
 use tollgate_core::denial::{Denial, DenialCode};
+use tollgate_core::input::RawRequest;
 
 use super::gate::{Door, Gate};
 use super::origin::Origin;
@@ -78,14 +79,16 @@ async fn answer(doors: &Doors, request: Request<Body>) -> Response {
     let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
     let trusted = peer.is_some_and(|peer| options.trusts(peer));
     let door = question::door(&parts);
+    let client = question::client(door, &parts, trusted);
     let body = read(body, BODY_WAIT).await;
     let question = match &body {
-        Ok(body) => question::parse(door, &parts, body, trusted, options.envoy_prefix.as_deref()),
+        Ok(body) => question::parse(door, &parts, body, trusted, options.envoy_prefix.as_deref())
+            .map(|question| RawRequest { client, ..question }),
         Err(denial) => Err(denial.clone()),
     };
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let origin = Origin {
-        peer: question::client(door, &parts, peer, trusted),
+        peer: client.or(peer),
         request_id: header("x-request-id"),
         traceparent: header("traceparent"),
         tracestate: header("tracestate"),

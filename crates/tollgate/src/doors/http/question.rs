@@ -81,6 +81,7 @@ pub fn parse<'a>(
         headers: headers(&parts.headers),
         body,
         policy: None,
+        client: None,
     })
 }
 
@@ -104,6 +105,7 @@ fn envoy<'a>(parts: &'a Parts, body: &'a [u8], prefix: Option<&str>) -> Result<R
         headers: headers(&parts.headers),
         body,
         policy: None,
+        client: None,
     })
 }
 
@@ -118,16 +120,15 @@ fn host(parts: &Parts) -> Result<&str, Denial> {
     }
 }
 
-/// The client's address for the log: what the proxy reports, if it is trusted, else the peer.
-pub fn client(door: Door, parts: &Parts, peer: Option<IpAddr>, trusted: bool) -> Option<IpAddr> {
+/// The client's address, if a trusted proxy reports it. The peer itself is the proxy, and no client of ours.
+pub fn client(door: Door, parts: &Parts, trusted: bool) -> Option<IpAddr> {
     let reported = match door {
         Door::Nginx => "x-real-ip",
         // The last entry is the proxy's own observation; those before it are the client's to invent.
         Door::ForwardAuth | Door::EnvoyHttp | Door::EnvoyGrpc => "x-forwarded-for",
     };
     let reported = parts.headers.get_all(reported).iter().next_back().filter(|_| trusted);
-    let reported = reported.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    reported.or(peer)
+    reported.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
 }
 
 fn headers(map: &HeaderMap) -> Headers<'_> {

@@ -1,9 +1,4 @@
-//! One suite on both engines: what holds on SQLite holds on a real Postgres.
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "tests; the test command names programs in the environment"
-)]
+//! Databases for the store's tests: SQLite in a directory, and a real Postgres of the test's own.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -14,22 +9,20 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tollgate_core::time::Timestamp;
 
-use super::*;
+use crate::store::{Store, StoreOptions};
 
-const PLACE: (&str, &str) = ("keycloak", "https://issuer.test/certs");
-
-fn options(url: String) -> StoreOptions {
+pub fn options(url: String) -> StoreOptions {
     let timeout = Duration::from_millis(800);
     StoreOptions { url, pool_size: 4, connect_timeout: timeout, statement_timeout: timeout }
 }
 
-fn at(millis: i64) -> Timestamp {
+pub fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
 /// Says that a test did not run, where the test command counts it.
 #[expect(clippy::print_stderr, reason = "a skip has to be seen")]
-fn skip(reason: &str) {
+pub fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("store").to_owned();
     eprintln!("SKIPPED {test}: {reason}");
     if let Some(list) = std::env::var_os("TOLLGATE_SKIP_LOG") {
@@ -39,7 +32,7 @@ fn skip(reason: &str) {
 }
 
 /// A real Postgres of its own, ended when dropped.
-struct Postgres {
+pub struct Postgres {
     bin: PathBuf,
     dir: TempDir,
     port: u16,
@@ -47,7 +40,7 @@ struct Postgres {
 }
 
 impl Postgres {
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let Some(bin) = std::env::var_os("TOLLGATE_TEST_POSTGRES_BIN").map(PathBuf::from) else {
             skip("TOLLGATE_TEST_POSTGRES_BIN does not say where initdb is");
             return None;
@@ -88,7 +81,7 @@ impl Postgres {
         command
     }
 
-    fn resume(&mut self) {
+    pub fn resume(&mut self) {
         let (data, port) = (self.data(), self.port.to_string());
         let socket = self.dir.path().display().to_string();
         let mut command = self.unprivileged("postgres");
@@ -96,7 +89,7 @@ impl Postgres {
         self.server = Some(command.spawn().unwrap());
     }
 
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         if let Some(mut server) = self.server.take() {
             // An immediate stop, as a crash is: the server's children see that it is gone.
             server.kill().unwrap();
@@ -104,7 +97,7 @@ impl Postgres {
         }
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("postgres://tollgate:S3cret-pw@127.0.0.1:{}/postgres", self.port)
     }
 }
@@ -120,11 +113,11 @@ fn is_root() -> bool {
     id.stdout.trim_ascii() == b"0"
 }
 
-fn lite(dir: &Path) -> String {
+pub fn lite(dir: &Path) -> String {
     format!("sqlite://{}", dir.join("tollgate.db").display())
 }
 
-async fn becomes_ready(store: &Store) {
+pub async fn becomes_ready(store: &Store) {
     let end = Instant::now() + Duration::from_secs(20);
     while let Err(error) = store.health().await {
         assert!(Instant::now() < end, "{error}");
@@ -132,80 +125,11 @@ async fn becomes_ready(store: &Store) {
     }
 }
 
-/// The suite.
-async fn behaves(url: String) {
-    let store = Store::open(&options(url.clone())).unwrap();
-    becomes_ready(&store).await;
-    assert_eq!(store.find_key_set(PLACE).await.unwrap(), None, "absent is not an error");
-    store.put_key_set(PLACE, "{\"keys\":[1]}", at(1000)).await.unwrap();
-    store.put_key_set(PLACE, "{\"keys\":[2]}", at(3000)).await.unwrap();
-    store.put_key_set(PLACE, "{\"keys\":[3]}", at(2000)).await.unwrap();
-    store.put_key_set((PLACE.0, "https://elsewhere.test"), "other", at(1)).await.unwrap();
-    let kept = store.find_key_set(PLACE).await.unwrap().unwrap();
-    assert_eq!(
-        (kept.document.as_str(), kept.fetched_at),
-        ("{\"keys\":[2]}", at(3000)),
-        "the newest fetch wins"
-    );
-    assert!(matches!(store.put_key_set(PLACE, "a\0b", at(9)).await, Err(StoreError::Inconsistent { .. })));
-    for statement in [key_sets::FIND, key_sets::PUT, db::PING] {
-        store.db.prepare(statement).await.unwrap();
-    }
-
-    // Replicas start together, and each finds the schema as it should be.
-    let others: Vec<_> = (0..3).map(|_| Store::open(&options(url.clone())).unwrap()).collect();
-    for other in &others {
-        becomes_ready(other).await;
-        assert!(other.find_key_set(PLACE).await.unwrap().is_some());
-    }
-    store.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sqlite_behaves() {
+/// Runs one suite on a fresh SQLite and on a fresh Postgres; on Postgres it is a visible skip when there is none.
+pub async fn on_both<F: Future<Output = ()>>(suite: impl Fn(String) -> F) {
     let dir = tempfile::tempdir().unwrap();
-    behaves(lite(dir.path())).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn postgres_behaves() {
-    let Some(postgres) = Postgres::start() else { return };
-    behaves(postgres.url()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_goes_away_is_unavailable_and_comes_back() {
-    let Some(mut postgres) = Postgres::start() else { return };
-    postgres.stop();
-    let store = Store::open(&options(postgres.url())).unwrap();
-    let away = store.find_key_set(PLACE).await.unwrap_err();
-    assert!(matches!(away, StoreError::Unavailable(_)), "{away:?}");
-    assert!(!format!("{away} {away:?}").contains("S3cret"), "{away:?}");
-    postgres.resume();
-    becomes_ready(&store).await;
-    store.put_key_set(PLACE, "{}", at(1)).await.unwrap();
-    postgres.stop();
-    assert!(
-        matches!(store.find_key_set(PLACE).await, Err(StoreError::Unavailable(_))),
-        "away is never absent"
-    );
-    postgres.resume();
-    becomes_ready(&store).await;
-    assert!(store.find_key_set(PLACE).await.unwrap().is_some());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_no_database_is_an_error_and_never_absent() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("tollgate.db"), vec![0x5a; 8192]).unwrap();
-    let store = Store::open(&options(lite(dir.path()))).unwrap();
-    let error = store.find_key_set(PLACE).await.unwrap_err();
-    assert!(error.to_string().contains("database"), "{error}");
-}
-
-#[test]
-fn other_databases_are_refused_at_once() {
-    for url in ["", "mysql://x", "tollgate.db", "http://x"] {
-        assert!(matches!(Store::open(&options(url.into())), Err(StoreError::Url)), "{url}");
+    suite(lite(dir.path())).await;
+    if let Some(postgres) = Postgres::start() {
+        suite(postgres.url()).await;
     }
 }

@@ -1,0 +1,102 @@
+//! One unit of work: everything in it is written, or nothing. Changes and audit entries are gathered on the way and
+//! written last, so that the two rows that all writers share are locked for a moment only.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Postgres, Sqlite, Transaction};
+use tollgate_core::time::Timestamp;
+
+use super::audit::{self, AuditEntry};
+use super::changes::{self, Change};
+use super::db::{Db, failed};
+use super::{Store, StoreError};
+
+/// An open transaction on either database.
+pub struct Tx {
+    pub(super) inner: Inner,
+    changes: Vec<Change>,
+    /// The same ones, for finding those said twice: deleting a project names every key of it.
+    said: BTreeSet<Change>,
+    entries: Vec<AuditEntry>,
+    published: std::sync::Arc<tokio::sync::watch::Sender<i64>>,
+}
+
+pub(super) enum Inner {
+    Pg(Transaction<'static, Postgres>),
+    Lite(Transaction<'static, Sqlite>),
+}
+
+/// Evaluates one expression with `$conn` bound to the transaction's connection, whichever database it is.
+macro_rules! on_tx {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match &mut $tx.inner {
+            $crate::store::tx::Inner::Pg(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+            $crate::store::tx::Inner::Lite(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+pub(super) use on_tx;
+
+impl Store {
+    /// Begins a unit of work. On SQLite it takes the write lock at once, so that it cannot lose it half-way.
+    ///
+    /// # Errors
+    /// The database gave no answer.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let inner = match self.ready().await? {
+            Db::Pg(pool) => Inner::Pg(pool.begin().await.map_err(|e| failed(&e))?),
+            Db::Lite(pool) => Inner::Lite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(&e))?),
+        };
+        let published = std::sync::Arc::clone(&self.published);
+        Ok(Tx { inner, changes: Vec::new(), said: BTreeSet::new(), entries: Vec::new(), published })
+    }
+}
+
+impl Tx {
+    /// Says what followers have to read again once this is committed.
+    pub fn change(&mut self, change: Change) {
+        if self.said.insert(change.clone()) {
+            self.changes.push(change);
+        }
+    }
+
+    /// Writes down who did what; part of the same unit of work.
+    pub fn audit(&mut self, entry: AuditEntry) {
+        self.entries.push(entry);
+    }
+
+    /// Makes it all true. Dropping a transaction instead undoes it.
+    ///
+    /// # Errors
+    /// The database gave no answer: then it is not known whether the work was done.
+    pub async fn commit(mut self, now: Timestamp) -> Result<(), StoreError> {
+        let entries = std::mem::take(&mut self.entries);
+        for entry in &entries {
+            audit::append(&mut self, entry).await?;
+        }
+        let pending = std::mem::take(&mut self.changes);
+        let seq = changes::append(&mut self, &pending, now).await?;
+        match self.inner {
+            Inner::Pg(tx) => tx.commit().await,
+            Inner::Lite(tx) => tx.commit().await,
+        }
+        .map_err(|e| failed(&e))?;
+        if let Some(seq) = seq {
+            // Followers in this process need no database to tell them.
+            self.published.send_modify(|last| *last = (*last).max(seq));
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").field("changes", &self.changes).finish_non_exhaustive()
+    }
+}
