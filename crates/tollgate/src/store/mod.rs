@@ -3,13 +3,27 @@
 //! A check never comes here. A store that is away makes the process degraded, not unready: the store connects and
 //! migrates in the background, and heals by itself.
 
+mod access;
 pub mod audit;
+mod audit_log;
+mod author;
 mod changes;
 mod db;
+mod fields;
+mod group_mappings;
 mod idempotency;
 mod inspect;
+mod invitations;
 mod key_sets;
+mod leavers;
+mod organization_members;
+mod organizations;
 mod people;
+mod project_members;
+mod projects;
+mod refusal;
+mod service_accounts;
+mod token_rules;
 mod tx;
 
 use std::sync::Arc;
@@ -18,14 +32,27 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{OnceCell, watch};
 
+pub use access::{OrganizationAccess, ProjectAccess, Who};
 pub use audit::{ActorKind, AuditEntry};
+pub use audit_log::{AuditActor, AuditRecord, AuditScope, ChainHead, ChainReport};
+pub use author::{Author, Origin};
 pub use changes::{CHANNEL, Change, Position};
 use db::Db;
+pub use fields::{Slice, Source, State, rfc3339};
+pub use group_mappings::{GroupMapping, NewGroupMapping};
 pub use idempotency::KeptAnswer;
 pub use inspect::{Inspection, Schema, inspect};
+pub use invitations::{Acceptance, Invitation, NewInvitation};
 pub use key_sets::StoredKeySet;
-pub use people::{Contact, PersonRow};
-pub use tollgate_core::caller::Standing;
+pub use leavers::LeaversKeys;
+pub use organization_members::OrganizationMember;
+pub use organizations::Organization;
+pub use people::{Contact, Person};
+pub use project_members::ProjectMember;
+pub use projects::{NewProject, Project, ProjectEdit};
+pub use refusal::Refusal;
+pub use service_accounts::ServiceAccount;
+pub use token_rules::{NewTokenRule, TokenRule, TokenRuleKind};
 pub use tx::Tx;
 
 /// How to reach the database.
@@ -59,6 +86,9 @@ pub enum StoreError {
     /// The database gave up this transaction in favour of another; the same work may succeed when done again.
     #[error("the database gave up a transaction in favour of another: {0}")]
     Again(String),
+    /// The database would have taken it, and a rule of ours does not.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A row breaks a rule that the schema does not state.
     #[error("the database holds an impossible row in {table}: {what}")]
     Inconsistent {
@@ -133,6 +163,22 @@ impl std::fmt::Debug for StoreOptions {
 /// Every statement that both databases must understand; a test prepares each on both.
 #[cfg(test)]
 const STATEMENTS: &[&[&str]] = &[
+    access::STATEMENTS,
+    audit::STATEMENTS,
+    audit_log::STATEMENTS,
+    changes::STATEMENTS,
+    db::STATEMENTS,
+    group_mappings::STATEMENTS,
+    invitations::STATEMENTS,
+    key_sets::STATEMENTS,
+    leavers::STATEMENTS,
+    organization_members::STATEMENTS,
+    organizations::STATEMENTS,
+    people::STATEMENTS,
+    project_members::STATEMENTS,
+    projects::STATEMENTS,
+    service_accounts::STATEMENTS,
+    token_rules::STATEMENTS,
     audit::STATEMENTS,
     changes::STATEMENTS,
     db::STATEMENTS,
