@@ -108,14 +108,14 @@ fn remembered(
         b.iter(|| CheckInput::parse(request(black_box(authorization)), policy));
     });
     let input = CheckInput::parse(request(authorization), policy).expect("a bench request");
-    let facts = Facts { now: NOW, late: false, evidence: Evidence::Remembered(Arc::clone(verified)) };
+    let facts = Facts::new(NOW, Evidence::Remembered(Arc::clone(verified)));
     c.bench_function("check/decide/remembered", |b| b.iter(|| decide(black_box(&facts), black_box(&input))));
     let verdict = decide(&facts, &input);
     assert!(verdict.is_ok(), "the bench measures a permit");
     c.bench_function("check/reply/permit", |b| {
         b.iter(|| Reply::new(black_box(&verdict), Some(&input), policy, CheckId::from_bits(7)));
     });
-    let denied = decide(&Facts { now: NOW.plus_secs(3600), late: false, evidence: Evidence::None }, &input);
+    let denied = decide(&Facts::new(NOW.plus_secs(3600), Evidence::None), &input);
     c.bench_function("check/reply/denial", |b| {
         b.iter(|| Reply::new(black_box(&denied), Some(&input), policy, CheckId::from_bits(7)));
     });

@@ -6,6 +6,7 @@
     reason = "tests; the test command names programs in the environment"
 )]
 
+mod api_keys;
 mod audit_log;
 mod changes;
 mod guests;
