@@ -67,6 +67,7 @@ pub fn gate_with(max_concurrent: usize, clock: Arc<dyn Clock>) -> Arc<Gate> {
     let rulebook = Rulebook {
         policy: Policy::new(routes, vec![]).unwrap(),
         keys: KeysView::start(vec![], None, &deps).unwrap(),
+        api_keys: None,
         deadline: Duration::from_secs(5),
         max_concurrent,
     };
@@ -74,6 +75,7 @@ pub fn gate_with(max_concurrent: usize, clock: Arc<dyn Clock>) -> Arc<Gate> {
     Arc::new(Gate::new(GateParts {
         rulebook: CurrentRulebook::new(rulebook),
         tokens: TokenCache::new(1 << 20),
+        last_used: None,
         clock,
         seed: 1,
         metrics,

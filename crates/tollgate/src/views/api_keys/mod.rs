@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
-use tollgate_core::apikey::{KeyId, PlainKey};
+use tollgate_core::apikey::{KeyDigest, KeyId, PlainKey};
 use tollgate_core::caller::KeyRecord;
 use tollgate_core::lookup::Lookup;
 use tollgate_core::time::Timestamp;
@@ -29,7 +29,7 @@ use tollgate_core::token_controls::{TokenControls, TokenNames};
 use self::demand::{Awaited, Demand};
 use self::snapshot::{Sight, Snapshot};
 pub use self::source::{KeySink, Source};
-pub use self::status::{ApiKeysStatus, Bus};
+pub use self::status::{ApiKeysStatus, Bus, Filled};
 use crate::store::StoreError;
 use crate::telemetry::{FreshLookup, Metrics};
 
@@ -66,6 +66,11 @@ pub struct FoundApiKey {
     pub late: bool,
 }
 
+impl FoundApiKey {
+    const UNAVAILABLE: Self =
+        Self { key: Lookup::Unavailable, secret: KeySecret::Present, late: false };
+}
+
 /// The view, shared by all who check keys.
 #[derive(Clone, Debug)]
 pub struct ApiKeysView(Arc<Inner>);
@@ -97,32 +102,41 @@ impl ApiKeysView {
     /// Looks for a key. Immediate, but for an id that was made about as late as the view was last compared with the
     /// store: then it waits, until `deadline`, for the view to catch up.
     pub async fn find(&self, key: &PlainKey<'_>, now: Timestamp, deadline: Instant) -> FoundApiKey {
-        let found = |key, secret| FoundApiKey { key, secret, late: false };
-        let nothing = |key| found(key, KeySecret::Present);
         let digest = key.digest();
-        for again in [false, true] {
-            let Some(snapshot) = self.snapshot(now) else { return nothing(Lookup::Unavailable) };
-            match snapshot.look(key.id(), digest, now) {
-                Sight::Key(record, secret) => {
-                    if again {
-                        self.0.metrics.keys().fresh_lookup(FreshLookup::Found);
-                    }
-                    return found(Lookup::Found(record), secret);
-                }
-                Sight::Unreadable => return nothing(Lookup::Unavailable),
-                Sight::Nothing if again || !self.is_fresh(key.id(), now) => break,
-                Sight::Nothing => {}
-            }
-            let (outcome, late) = match self.0.demand.wait(deadline).await {
-                Awaited::Present => continue,
-                Awaited::Late => (FreshLookup::Late, true),
-                Awaited::Full => (FreshLookup::Refused, false),
-                Awaited::Failed => (FreshLookup::Unavailable, false),
-            };
-            self.0.metrics.keys().fresh_lookup(outcome);
-            return FoundApiKey { key: Lookup::Unavailable, secret: KeySecret::Present, late };
+        let first = self.look(key.id(), digest, now);
+        if !matches!(first.key, Lookup::Absent) || !self.is_fresh(key.id(), now) {
+            return first;
         }
-        nothing(Lookup::Absent)
+        let (found, outcome) = match self.0.demand.wait(deadline).await {
+            Awaited::Present => {
+                let second = self.look(key.id(), digest, now);
+                let outcome = match second.key {
+                    Lookup::Found(_) => FreshLookup::Found,
+                    Lookup::Absent => FreshLookup::Absent,
+                    Lookup::Unavailable => FreshLookup::Unavailable,
+                };
+                (second, outcome)
+            }
+            Awaited::Late => (FoundApiKey { late: true, ..FoundApiKey::UNAVAILABLE }, FreshLookup::Late),
+            Awaited::Full => (FoundApiKey::UNAVAILABLE, FreshLookup::Refused),
+            Awaited::Failed => (FoundApiKey::UNAVAILABLE, FreshLookup::Unavailable),
+        };
+        self.0.metrics.keys().fresh_lookup(outcome);
+        found
+    }
+
+    /// Looks for a key in what is in memory, and nowhere else.
+    fn look(&self, id: KeyId, digest: KeyDigest, now: Timestamp) -> FoundApiKey {
+        if self.is_stale(now) {
+            return FoundApiKey::UNAVAILABLE;
+        }
+        let snapshot = self.0.current.load();
+        let Some(snapshot) = snapshot.as_ref() else { return FoundApiKey::UNAVAILABLE };
+        match snapshot.look(id, digest, now) {
+            Sight::Key(record, secret) => FoundApiKey { key: Lookup::Found(record), secret, late: false },
+            Sight::Unreadable => FoundApiKey::UNAVAILABLE,
+            Sight::Nothing => FoundApiKey { key: Lookup::Absent, ..FoundApiKey::UNAVAILABLE },
+        }
     }
 
     /// What is known against a token. While nothing has been read yet, nothing is.
@@ -133,17 +147,14 @@ impl ApiKeysView {
     /// Returns once the view can answer, or `deadline` has passed.
     pub async fn ready(&self, deadline: Instant) {
         while self.0.current.load().is_none() && Instant::now() < deadline {
-            self.0.demand.wait(deadline).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// The snapshot in use, unless the store has been away for too long.
-    fn snapshot(&self, now: Timestamp) -> Option<Arc<Snapshot>> {
+    /// Whether the store has been away for too long.
+    fn is_stale(&self, now: Timestamp) -> bool {
         let stale = now.as_millis().saturating_sub(self.0.present_at.load(Ordering::Relaxed));
-        if u128::try_from(stale).is_ok_and(|stale| stale > self.0.options.max_stale.as_millis()) {
-            return None;
-        }
-        self.0.current.load_full()
+        u128::try_from(stale).is_ok_and(|stale| stale > self.0.options.max_stale.as_millis())
     }
 
     /// Whether the view can be too old to know this id.
