@@ -12,7 +12,7 @@ use super::source::Source;
 use super::table::TableBuilder;
 use super::within;
 use super::writer::{Missing, Writer};
-use crate::store::{BATCH, Rows, StoreError};
+use crate::store::{BATCH, KeyRow, Rows, StoreError};
 
 /// Rows of one page: few enough that no statement runs into the database's time limit.
 const PAGE: i64 = 50_000;
@@ -30,15 +30,15 @@ pub(super) async fn fill<S: Source>(source: &S, now: Timestamp) -> Result<Writer
     loop {
         let after = last.clone();
         let mut rows = 0;
-        let page = source.keys(Rows::After(&after, PAGE), ended_since, &mut |row| {
+        let mut sink = |row: KeyRow<'_>| {
             rows += 1;
             last.clear();
             last.push_str(row.id);
             if let Some(entry) = writer.entry(&row, now) {
                 builder.push(entry);
             }
-        });
-        within(PATIENCE, page).await?;
+        };
+        within(PATIENCE, source.keys(Rows::After(&after, PAGE), ended_since, &mut sink)).await?;
         if rows < PAGE {
             break;
         }
@@ -65,7 +65,10 @@ pub(super) async fn resolve<S: Source>(
     let (people, services): (Vec<String>, Vec<String>) =
         missing.owners.into_iter().partition(|id| id.starts_with("per_"));
     for ids in people.chunks(BATCH) {
-        within(PATIENCE, source.people(Rows::Ids(ids))).await?.into_iter().for_each(|row| writer.put_owner(row));
+        within(PATIENCE, source.people(Rows::Ids(ids)))
+            .await?
+            .into_iter()
+            .for_each(|row| writer.put_owner(row));
     }
     for ids in services.chunks(BATCH) {
         let rows = within(PATIENCE, source.service_accounts(Rows::Ids(ids))).await?;
@@ -109,7 +112,11 @@ async fn all_projects<S: Source>(source: &S, writer: &Writer) -> Result<(), Stor
     Ok(())
 }
 
-async fn against_tokens<S: Source>(source: &S, writer: &mut Writer, now: Timestamp) -> Result<(), StoreError> {
+async fn against_tokens<S: Source>(
+    source: &S,
+    writer: &mut Writer,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     pages!(|after| source.token_rules(after, now), |row| writer.put_rule(row));
     pages!(|after| source.standing(after), |row| {
         writer.put_standing((row.id, row.issuer, row.subject), row.active)

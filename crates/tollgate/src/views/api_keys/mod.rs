@@ -67,8 +67,7 @@ pub struct FoundApiKey {
 }
 
 impl FoundApiKey {
-    const UNAVAILABLE: Self =
-        Self { key: Lookup::Unavailable, secret: KeySecret::Present, late: false };
+    const UNAVAILABLE: Self = Self { key: Lookup::Unavailable, secret: KeySecret::Present, late: false };
 }
 
 /// The view, shared by all who check keys.
@@ -141,7 +140,11 @@ impl ApiKeysView {
 
     /// What is known against a token. While nothing has been read yet, nothing is.
     pub fn controls(&self, names: TokenNames<'_>, now: Timestamp) -> TokenControls {
-        self.0.current.load().as_ref().map_or_else(TokenControls::default, |view| view.rules.controls(names, now))
+        self.0
+            .current
+            .load()
+            .as_ref()
+            .map_or_else(TokenControls::default, |view| view.rules.controls(names, now))
     }
 
     /// Returns once the view can answer, or `deadline` has passed.
@@ -166,12 +169,12 @@ impl ApiKeysView {
 }
 
 /// The same, or an error when it takes longer than `limit`: a connection can be dead without a sign.
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
     match tokio::time::timeout(limit, work).await {
         Ok(done) => done,
         Err(_) => Err(StoreError::Unavailable(format!("no answer within {limit:?}"))),
     }
 }
-
-#[cfg(test)]
-mod tests;
