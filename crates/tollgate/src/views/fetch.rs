@@ -52,6 +52,15 @@ pub enum FetchError {
     },
 }
 
+/// A document, and what its server says the time is.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The document.
+    pub body: Vec<u8>,
+    /// The `Date` header (RFC 9110 section 6.6.1).
+    pub date: Option<String>,
+}
+
 /// A client for one issuer.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
@@ -93,6 +102,14 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`]; the body of a failed answer is not read.
     pub async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+        Ok(self.get_dated(url).await?.body)
+    }
+
+    /// Fetches one document with its date.
+    ///
+    /// # Errors
+    /// [`FetchError`]; the body of a failed answer is not read.
+    pub async fn get_dated(&self, url: &Url) -> Result<Fetched, FetchError> {
         if url.scheme() != "https" && !(url.scheme() == "http" && self.limits.allow_http) {
             return Err(FetchError::Plain(url.clone()));
         }
@@ -104,6 +121,8 @@ impl Fetcher {
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(url.clone(), response.status()));
         }
+        let date = response.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.map(str::to_owned);
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
@@ -112,7 +131,7 @@ impl Fetcher {
                 return Err(FetchError::TooLarge(url.clone(), self.limits.max_bytes));
             }
         }
-        Ok(body)
+        Ok(Fetched { body, date })
     }
 }
 

@@ -15,9 +15,9 @@ mod token_cache;
 pub use api_keys::{
     ApiKeysOptions, ApiKeysStatus, ApiKeysView, Bus, Filled, FoundApiKey, KeySecret, KeySink, Source,
 };
-pub use discovery::DiscoveryError;
+pub use discovery::{DiscoveryError, jwks_url};
 pub use evidence::{Gathered, Remember, gather_token};
-pub use fetch::FetchError;
+pub use fetch::{FetchError, FetchLimits, Fetched, Fetcher};
 pub use issuer::{Epoch, FoundKey, IssuerSource, IssuerStatus, KeyLocation};
 pub use keys::{Jitter, KeysView, ViewDeps};
 pub use last_used::{LastUsed, Used};

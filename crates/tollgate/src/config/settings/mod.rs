@@ -6,6 +6,8 @@
 mod address;
 mod checks;
 mod issuer;
+mod keys;
+mod models;
 mod people;
 mod route;
 mod server;
@@ -22,6 +24,8 @@ pub use self::checks::{
 pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
 };
+pub use self::models::{ModelPolicySettings, ModelPolicyWord, ModelSettings};
+pub use self::keys::KeySettings;
 pub use self::people::{ApiSettings, OrganizationMakers, TenancySettings};
 pub use self::route::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
 pub use self::server::{
@@ -46,6 +50,8 @@ pub struct Settings {
     pub issuers: Vec<IssuerSettings>,
     /// One issuer in the form of older deployments; `issuers` can say more.
     pub oauth2: Option<OAuth2Settings>,
+    /// How the model of a request is found, for routes and keys that may use some models only.
+    pub models: ModelSettings,
     /// Which requests may pass. The first entry that matches decides; a request that none matches is denied.
     pub routes: Vec<RouteSettings>,
     /// Memory for tokens that were verified before.
@@ -56,6 +62,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// Rights that come from groups.
     pub tenancy: TenancySettings,
+    /// API keys.
+    pub keys: KeySettings,
     /// What is logged, and how.
     pub logging: LoggingSettings,
     /// Traces.
