@@ -10,8 +10,8 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::Store;
 use crate::clock::Clock;
+use crate::store::Store;
 use crate::views::{ApiKeysStatus, Bus, CurrentRulebook, IssuerStatus};
 
 /// How one part of the process is.

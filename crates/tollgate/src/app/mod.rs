@@ -24,7 +24,9 @@ use crate::listener::Listener;
 use crate::portal::{self, Portal, PortalParts};
 use crate::store::Store;
 use crate::telemetry::{DecisionLog, Logs, Metrics, Traces, metrics_router};
-use crate::views::{ApiKeysView, CurrentRulebook, Jitter, KeysView, LastUsed, Rulebook, TokenCache, ViewDeps};
+use crate::views::{
+    ApiKeysView, CurrentRulebook, Jitter, KeysView, LastUsed, Rulebook, TokenCache, ViewDeps,
+};
 
 /// Where the ports of a running process are.
 #[derive(Clone, Copy, Debug)]
@@ -131,12 +133,8 @@ impl App {
         let api_keys =
             store.as_ref().map(|_| ApiKeysView::new(options::api_keys(&settings), Arc::clone(&metrics)));
         let last_used = store.as_ref().map(|_| Arc::new(LastUsed::new(Arc::clone(&metrics))));
-        let rulebook = CurrentRulebook::new(options::rulebook(
-            &settings,
-            compiled.policy,
-            keys,
-            api_keys.clone(),
-        ));
+        let rulebook =
+            CurrentRulebook::new(options::rulebook(&settings, compiled.policy, keys, api_keys.clone()));
         let tokens = TokenCache::new(settings.token_cache.max_bytes);
         let gate = Arc::new(Gate::new(GateParts {
             rulebook: rulebook.clone(),

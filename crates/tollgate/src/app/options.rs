@@ -93,6 +93,7 @@ pub fn api_keys(settings: &Settings) -> ApiKeysOptions {
     ApiKeysOptions {
         poll: Duration::from_millis(settings.keys.poll_ms),
         max_stale: Duration::from_secs(settings.keys.max_stale_secs),
+        ..ApiKeysOptions::default()
     }
 }
 

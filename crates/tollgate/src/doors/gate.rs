@@ -170,7 +170,8 @@ impl Gate {
             self.decisions.validating_token();
         }
         let deadline = record.start + rulebook.deadline;
-        let Gathered { facts, remember, secret } = gather(input, rulebook, &self.tokens, record.now, deadline).await;
+        let Gathered { facts, remember, secret } =
+            gather(input, rulebook, &self.tokens, record.now, deadline).await;
         let gathered = Instant::now();
         self.metrics.gathered(gathered - record.start);
         let verdict = decide(&facts, input);

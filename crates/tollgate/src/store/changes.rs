@@ -64,7 +64,8 @@ pub struct Position {
 const TAKE: &str = "UPDATE change_counter SET seq = seq + $1 WHERE id = 1 RETURNING seq";
 const INSERT: &str = "INSERT INTO changes (seq, kind, entity, at) VALUES ($1, $2, $3, $4)";
 pub(super) const POSITION: &str = "SELECT seq, epoch FROM change_counter WHERE id = 1";
-pub(super) const SINCE: &str = "SELECT seq, kind, entity, at FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2";
+pub(super) const SINCE: &str =
+    "SELECT seq, kind, entity, at FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2";
 const BUMP: &str = "UPDATE change_counter SET epoch = epoch + 1 WHERE id = 1";
 const TRIM: &str =
     "DELETE FROM changes WHERE at < $1 AND seq < (SELECT seq FROM change_counter WHERE id = 1)";

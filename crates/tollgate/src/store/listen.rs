@@ -43,7 +43,9 @@ impl ChangeListener {
     pub async fn hear(&mut self, patience: Duration) -> Result<bool, StoreError> {
         match tokio::time::timeout(patience, self.0.try_recv()).await {
             Ok(Ok(Some(_))) => return Ok(true),
-            Ok(Ok(None)) => return Err(StoreError::Unavailable("the listening connection was closed".into())),
+            Ok(Ok(None)) => {
+                return Err(StoreError::Unavailable("the listening connection was closed".into()));
+            }
             Ok(Err(error)) => return Err(unavailable(&error)),
             Err(_) => {}
         }

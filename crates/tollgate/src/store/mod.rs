@@ -32,9 +32,7 @@ pub use listen::ChangeListener;
 pub use people::{Contact, PersonRow};
 pub use tollgate_core::caller::Standing;
 pub use tx::Tx;
-pub use view_rows::{
-    BATCH, Followed, KeyRow, OwnerRow, PersonStanding, ProjectRow, Rows, TokenRuleRow,
-};
+pub use view_rows::{BATCH, Followed, KeyRow, OwnerRow, PersonStanding, ProjectRow, Rows, TokenRuleRow};
 
 /// How to reach the database.
 #[derive(Clone)]

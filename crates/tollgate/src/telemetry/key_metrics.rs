@@ -86,7 +86,11 @@ impl KeyMetrics {
         let bytes = "Size of the table of API keys, without what keys share";
         r.register_with_unit("key_view_size", bytes, Unit::Bytes, metrics.bytes.clone());
         r.register("key_view_token_rules", "Rules against tokens in memory", metrics.rules.clone());
-        r.register("key_view_position", "Number of the last change that is in force", metrics.position.clone());
+        r.register(
+            "key_view_position",
+            "Number of the last change that is in force",
+            metrics.position.clone(),
+        );
         let present = "Unix time at which the view was last known to contain everything";
         r.register_with_unit("key_view_present_time", present, Unit::Seconds, metrics.present.clone());
         let lag = "Time from the commit of a change to its effect here";
@@ -98,7 +102,8 @@ impl KeyMetrics {
         r.register("key_view_listening", bus, metrics.bus.clone());
         r.register("key_fresh_lookups", "Looks for keys that may just have been made, by outcome", fresh);
         r.register("key_uses_written", "Last uses of keys that were written", metrics.uses_written.clone());
-        let dropped = "Last uses of keys that were not written, because there were too many or the store was away";
+        let dropped =
+            "Last uses of keys that were not written, because there were too many or the store was away";
         r.register("key_uses_dropped", dropped, metrics.uses_dropped.clone());
         metrics
     }

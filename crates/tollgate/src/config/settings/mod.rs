@@ -24,8 +24,8 @@ pub use self::checks::{
 pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
 };
-pub use self::models::{ModelPolicySettings, ModelPolicyWord, ModelSettings};
 pub use self::keys::KeySettings;
+pub use self::models::{ModelPolicySettings, ModelPolicyWord, ModelSettings};
 pub use self::people::{ApiSettings, OrganizationMakers, TenancySettings};
 pub use self::route::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
 pub use self::server::{

@@ -24,7 +24,8 @@ impl Store {
     /// The database gave no answer.
     pub async fn view_position(&self) -> Result<Position, StoreError> {
         let db = self.ready().await?;
-        let (seq, epoch) = on!(db, pool => sqlx::query_as(POSITION).fetch_one(pool).await).map_err(|e| failed(&e))?;
+        let (seq, epoch) =
+            on!(db, pool => sqlx::query_as(POSITION).fetch_one(pool).await).map_err(|e| failed(&e))?;
         Ok(Position { seq, epoch })
     }
 

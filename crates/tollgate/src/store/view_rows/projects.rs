@@ -30,9 +30,8 @@ macro_rules! select {
 }
 
 /// Projects without a key need no room in the view.
-const PAGE: &str = select!(
-    "p.id > $1 AND EXISTS (SELECT 1 FROM api_keys WHERE project_id = p.id) ORDER BY p.id LIMIT $2"
-);
+const PAGE: &str =
+    select!("p.id > $1 AND EXISTS (SELECT 1 FROM api_keys WHERE project_id = p.id) ORDER BY p.id LIMIT $2");
 const BATCH: &str = select!(concat!("p.id", in_batch!()));
 const OF_ORGANIZATION: &str =
     select!("p.organization_id = $1 AND EXISTS (SELECT 1 FROM api_keys WHERE project_id = p.id)");

@@ -37,8 +37,10 @@ pub struct PersonStanding {
 
 const RULES: &str = "SELECT id, issuer, kind, value, issued_before, expires_at FROM token_rules WHERE id > $1 \
      AND (expires_at IS NULL OR expires_at > $2) ORDER BY id LIMIT $3";
-const RULES_BY_ID: &str =
-    concat!("SELECT id, issuer, kind, value, issued_before, expires_at FROM token_rules WHERE id", in_batch!());
+const RULES_BY_ID: &str = concat!(
+    "SELECT id, issuer, kind, value, issued_before, expires_at FROM token_rules WHERE id",
+    in_batch!()
+);
 const SUSPENDED: &str =
     "SELECT id, issuer, subject, state FROM people WHERE id > $1 AND state <> 'active' ORDER BY id LIMIT $2";
 const STANDING_BY_ID: &str = concat!("SELECT id, issuer, subject, state FROM people WHERE id", in_batch!());

@@ -19,10 +19,6 @@ use crate::clock::Clock;
 use crate::store::{Followed, Store, StoreError};
 use crate::views::Jitter;
 
-/// Rounds begin at least this far apart, however many ask for one.
-const SPACING: Duration = Duration::from_millis(20);
-/// Between fills, of which the last one failed or was not enough.
-const FILL_SPACING: Duration = Duration::from_secs(2);
 /// Between looks for what is over.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// In so much silence, a listening connection has to show that it lives.
@@ -137,7 +133,7 @@ impl<S: Source> Follower<S> {
             let poll = begun + self.view.options.poll.mul_f64(0.9 + 0.2 * jitter.next());
             tokio::select! {
                 Some(done) = self.filling.join_next() => self.take_fill(done),
-                () = self.view.demand.woken() => sleep_until(begun + SPACING).await,
+                () = self.view.demand.woken() => sleep_until(begun + self.view.options.spacing).await,
                 () = sleep_until(poll) => {}
             }
         }
@@ -155,11 +151,12 @@ impl<S: Source> Follower<S> {
         }
         let Some(why) = self.fill_wanted.take() else { return };
         tracing::info!(why, "reading all API keys");
-        self.fill_after = Instant::now() + FILL_SPACING;
+        self.fill_after = Instant::now() + self.view.options.fill_spacing;
         let (source, clock) = (Arc::clone(&self.source), Arc::clone(&self.clock));
+        let page = self.view.options.page;
         self.filling.spawn(async move {
             let begun = Instant::now();
-            let filled = fill(source.as_ref(), clock.now()).await;
+            let filled = fill(source.as_ref(), clock.now(), page).await;
             (filled, begun.elapsed())
         });
     }

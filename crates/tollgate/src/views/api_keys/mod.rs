@@ -42,8 +42,14 @@ const CLOCK_SKEW_SECS: i64 = 60;
 pub struct ApiKeysOptions {
     /// Between looks at the change sequence that nothing asked for.
     pub poll: Duration,
+    /// Looks begin at least this far apart, however many ask for one.
+    pub spacing: Duration,
+    /// Between fills, of which the last one failed or was not enough.
+    pub fill_spacing: Duration,
     /// How long keys are answered from memory while the store is away.
     pub max_stale: Duration,
+    /// Rows that are read at once when everything is: few enough that no statement runs into the database's time limit.
+    pub page: i64,
 }
 
 /// Which of a key's secrets was presented.
@@ -53,6 +59,18 @@ pub enum KeySecret {
     Present,
     /// The one before, within its overlap.
     Previous,
+}
+
+impl Default for ApiKeysOptions {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_secs(1),
+            spacing: Duration::from_millis(20),
+            fill_spacing: Duration::from_secs(2),
+            max_stale: Duration::from_secs(86_400),
+            page: 50_000,
+        }
+    }
 }
 
 /// What the view says about a presented key.
@@ -178,3 +196,6 @@ async fn within<T>(
         Err(_) => Err(StoreError::Unavailable(format!("no answer within {limit:?}"))),
     }
 }
+
+#[cfg(test)]
+mod tests;

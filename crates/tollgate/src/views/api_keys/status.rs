@@ -51,7 +51,9 @@ impl Tracked {
     pub fn note(&self, outcome: Result<(), String>) {
         let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*error, &outcome) {
-            (None, Err(now)) => tracing::warn!(error = now, "keys are answered from memory; the store cannot be followed"),
+            (None, Err(now)) => {
+                tracing::warn!(error = now, "keys are answered from memory; the store cannot be followed")
+            }
             (Some(_), Ok(())) => tracing::info!("the store is followed again"),
             _ => {}
         }

@@ -97,7 +97,9 @@ impl Writer {
             // Nothing has the digest that is all zero.
             digest: digest.unwrap_or(KeyDigest::from_bytes([0; 32])),
             expires_at: row.expires_at.map(Timestamp::from_millis),
-            owner: number(&mut self.owners, &mut self.missing.owners, row.owner, || self.snapshot.owners.add()),
+            owner: number(&mut self.owners, &mut self.missing.owners, row.owner, || {
+                self.snapshot.owners.add()
+            }),
             project: number(&mut self.projects, &mut self.missing.projects, row.project, || {
                 self.snapshot.projects.add()
             }),
