@@ -155,4 +155,4 @@ const STATEMENTS: &[&[&str]] = &[
 ];
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,7 +8,7 @@
 
 mod api_keys;
 mod changes;
-mod rig;
+pub(crate) mod rig;
 
 use self::rig::{Postgres, at, becomes_ready, lite, options};
 use super::*;
