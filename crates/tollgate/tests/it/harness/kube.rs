@@ -95,18 +95,28 @@ impl Kube {
         if output.status.success() { Ok(text(&output)) } else { Err(text(&output)) }
     }
 
-    /// Keeps these objects. A `status` is written too, through the subresource where only a controller would write.
+    /// Keeps these objects, with their statuses: where only a controller would write one, through the subresource.
     pub fn apply(&self, objects: &[Value]) {
-        for object in objects {
-            let document = object.to_string();
-            self.run(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &document);
-            if object.get("status").is_some() {
-                self.run(
-                    &["apply", "--server-side", "--force-conflicts", "--subresource=status", "-f", "-"],
-                    &document,
-                );
-            }
+        let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        self.run(&apply, &super::manifests::write(objects));
+        let with_status: Vec<_> = objects
+            .iter()
+            .filter(|object| object.get("status").is_some())
+            .map(|object| {
+                let name = json!({"name": object["metadata"]["name"], "namespace": object["metadata"]["namespace"]});
+                json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": name, "status": object["status"]})
+            })
+            .collect();
+        if !with_status.is_empty() {
+            let status = super::manifests::write(&with_status);
+            self.run(&[&apply[..], &["--subresource=status"]].concat(), &status);
         }
+    }
+
+    /// Removes one object, if it is there.
+    pub fn delete(&self, object: &Value) {
+        let document = object.to_string();
+        self.run(&["delete", "--ignore-not-found", "--now", "--wait=false", "-f", "-"], &document);
     }
 
     async fn ready(&mut self) {

@@ -3,27 +3,16 @@
 
 use serde_json::{Value, json};
 
-use super::guide;
+use super::{chart, guide, served};
 use crate::harness::envoy_gateway::Release;
-use crate::harness::kube::Kube;
 use crate::harness::manifests::{self, at, find};
 use crate::harness::need;
-
-/// An API server with the definitions of `release`, and the namespaces that the guide makes first.
-async fn server(release: &Release) -> Option<Kube> {
-    let kube = Kube::start().await?;
-    kube.install(&[release.definitions()]);
-    for namespace in ["envoy-gateway-system", "model"] {
-        kube.run(&["create", "namespace", namespace], "");
-    }
-    Some(kube)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_manifest_and_variant() {
     let Some(releases) = Release::both() else { return };
     for release in releases {
-        let Some(kube) = server(&release).await else { return };
+        let Some(kube) = served(&release).await else { return };
         let folders = ["deployment", "deployment/variants"];
         let files: Vec<_> = folders.iter().flat_map(|folder| manifests::files(folder)).collect();
         assert!(files.len() >= 14, "{files:?}");
@@ -42,11 +31,28 @@ async fn every_manifest_and_variant() {
     }
 }
 
+/// The chart as it is, and with everything in it that can be switched on.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rendered_chart() {
+    let Some(releases) = Release::both() else { return };
+    for release in releases {
+        let Some(kube) = served(&release).await else { return };
+        let more = "autoscaling.enabled=true,tls.enabled=true,gateway.authorization.through=http,\
+                    postgres.storageClass=fast,image.pullSecrets={registry},gateway.serviceType=LoadBalancer";
+        for values in ["", more] {
+            let Some(objects) = chart::objects(values) else { return };
+            let said =
+                kube.dry_run(&objects).unwrap_or_else(|error| panic!("{} {values}: {error}", release.name));
+            assert!(said.contains("deployment.apps/self-service-app"), "{said}");
+        }
+    }
+}
+
 /// The newest Envoy Gateway with the definitions of Envoy AI Gateway beside it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ai_gateway() {
     let (Some(release), Some(ai)) = (Release::new(), need("TOLLGATE_TEST_AI_GATEWAY")) else { return };
-    let Some(kube) = server(&release).await else { return };
+    let Some(kube) = served(&release).await else { return };
     kube.install(&[ai.join("crds")]);
     let path = manifests::root().join("deployment/ai-gateway");
     let arguments = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-k"];
@@ -63,7 +69,7 @@ async fn the_ai_gateway() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_server_must_refuse() {
     let Some(release) = Release::old() else { return };
-    let Some(kube) = server(&release).await else { return };
+    let Some(kube) = served(&release).await else { return };
     kube.dry_run(&guide()).unwrap();
     type Change = fn(&mut [Value]);
     let broken: [(&str, Change, &str); 6] = [
@@ -108,7 +114,7 @@ async fn what_the_server_must_refuse() {
             "a protocol that is none",
             |objects| {
                 *at(find(objects, "Gateway", "ai-gateway"), "spec.listeners.0.protocol") =
-                    json!("no protocol")
+                    json!("no protocol");
             },
             "protocol",
         ),

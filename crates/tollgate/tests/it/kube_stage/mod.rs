@@ -5,11 +5,15 @@
 
 mod accepted;
 mod ai_gateway;
+mod chart;
+mod doctor;
 mod dry_run;
 mod standalone;
 
 use serde_json::Value;
 
+use crate::harness::envoy_gateway::Release;
+use crate::harness::kube::Kube;
 use crate::harness::manifests;
 
 /// The guide's objects: every file that `kubectl apply -k deployment/` applies.
@@ -29,4 +33,14 @@ fn variant(file: &str) -> Vec<Value> {
         }
     }
     objects
+}
+
+/// An API server with the definitions of `release`, and the namespaces that the guide makes first.
+async fn served(release: &Release) -> Option<Kube> {
+    let kube = Kube::start().await?;
+    kube.install(&[release.definitions()]);
+    for namespace in ["envoy-gateway-system", "model"] {
+        kube.run(&["create", "namespace", namespace], "");
+    }
+    Some(kube)
 }
