@@ -1,6 +1,8 @@
 //! The API's tests, on an in-process router over a real SQLite.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod access;
 mod first_contact;
 mod reference;
 pub mod rig;
+mod tenancy;
