@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http::StatusCode;
+use tollgate_core::key_life::KeyLifetimes;
 use tollgate_core::policy::Policy;
 use url::Url;
 
@@ -15,9 +16,10 @@ use crate::config::{Compiled, IssuerLocation, Settings};
 use crate::doors::http::HttpDoorOptions;
 use crate::listener::{Limits, ListenOptions, TlsOptions};
 use crate::portal::PortalOptions;
+use crate::portal::keys::KeyPolicy;
 use crate::store::StoreOptions;
 use crate::telemetry::{DecisionLogOptions, Decisions, LogFormat, LogOptions, OtlpOptions};
-use crate::views::{IssuerSource, KeyLocation, KeysView, Rulebook};
+use crate::views::{ApiKeysOptions, ApiKeysView, IssuerSource, KeyLocation, KeysView, Rulebook};
 
 /// The log.
 pub fn logs(settings: &Settings, rust_log: Option<String>) -> LogOptions {
@@ -88,11 +90,26 @@ pub fn sources(compiled: &Compiled) -> anyhow::Result<Vec<IssuerSource>> {
     compiled.issuers.iter().map(source).collect()
 }
 
+/// How the view of API keys is kept.
+pub fn api_keys(settings: &Settings) -> ApiKeysOptions {
+    ApiKeysOptions {
+        poll: Duration::from_millis(settings.keys.poll_ms),
+        max_stale: Duration::from_secs(settings.keys.max_stale_secs),
+        ..ApiKeysOptions::default()
+    }
+}
+
 /// The rulebook of these settings.
-pub fn rulebook(settings: &Settings, policy: Policy, keys: KeysView) -> Rulebook {
+pub fn rulebook(
+    settings: &Settings,
+    policy: Policy,
+    keys: KeysView,
+    api_keys: Option<ApiKeysView>,
+) -> Rulebook {
     Rulebook {
         policy,
         keys,
+        api_keys,
         deadline: Duration::from_millis(settings.checks.deadline_ms),
         max_concurrent: usize::try_from(settings.checks.max_concurrent).unwrap_or(usize::MAX),
     }
@@ -119,7 +136,20 @@ pub fn portal(settings: &Settings) -> PortalOptions {
         requests_per_minute: NonZeroU32::new(api.requests_per_minute).unwrap_or(NonZeroU32::MIN),
         admin_groups: tenancy.admin_groups.clone(),
         open_organizations: tenancy.organizations == OrganizationMakers::Everyone,
+        keys: key_policy(settings),
         trusted_proxies: api.trusted_proxies.iter().map(|network| network.0).collect(),
+    }
+}
+
+/// What holds for every API key.
+pub fn key_policy(settings: &Settings) -> KeyPolicy {
+    let keys = &settings.keys;
+    KeyPolicy {
+        max_per_project: keys.max_per_project,
+        lifetimes: KeyLifetimes {
+            max_days: keys.max_lifetime_days,
+            default_days: keys.default_lifetime_days,
+        },
     }
 }
 

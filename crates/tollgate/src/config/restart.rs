@@ -15,6 +15,7 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("database", old.database == new.database),
         ("api", old.api == new.api),
         ("tenancy", old.tenancy == new.tenancy),
+        ("keys", old.keys == new.keys),
         ("logging", old.logging == new.logging),
         ("telemetry", old.telemetry == new.telemetry),
     ];

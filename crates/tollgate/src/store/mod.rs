@@ -4,6 +4,7 @@
 //! migrates in the background, and heals by itself.
 
 mod access;
+pub mod api_keys;
 pub mod audit;
 mod audit_log;
 mod author;
@@ -16,6 +17,7 @@ mod inspect;
 mod invitations;
 mod key_sets;
 mod leavers;
+mod listen;
 mod organization_members;
 mod organizations;
 mod people;
@@ -25,6 +27,7 @@ mod refusal;
 mod service_accounts;
 mod token_rules;
 mod tx;
+mod view_rows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +36,7 @@ use thiserror::Error;
 use tokio::sync::{OnceCell, watch};
 
 pub use access::{OrganizationAccess, ProjectAccess, Who};
+pub use api_keys::KeyUse;
 pub use audit::{ActorKind, AuditEntry};
 pub use audit_log::{AuditActor, AuditRecord, AuditScope, ChainHead, ChainReport};
 pub use author::{Author, Origin};
@@ -45,6 +49,7 @@ pub use inspect::{Inspection, Schema, inspect};
 pub use invitations::{Acceptance, Invitation, NewInvitation};
 pub use key_sets::StoredKeySet;
 pub use leavers::LeaversKeys;
+pub use listen::ChangeListener;
 pub use organization_members::OrganizationMember;
 pub use organizations::Organization;
 pub use people::{Contact, Person};
@@ -53,7 +58,9 @@ pub use projects::{NewProject, Project, ProjectEdit};
 pub use refusal::Refusal;
 pub use service_accounts::ServiceAccount;
 pub use token_rules::{NewTokenRule, TokenRule, TokenRuleKind};
+pub use tollgate_core::caller::Standing;
 pub use tx::Tx;
+pub use view_rows::{BATCH, Followed, KeyRow, OwnerRow, PersonStanding, ProjectRow, Rows, TokenRuleRow};
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -164,11 +171,15 @@ impl std::fmt::Debug for StoreOptions {
 #[cfg(test)]
 const STATEMENTS: &[&[&str]] = &[
     access::STATEMENTS,
+    api_keys::STATEMENTS[0],
+    api_keys::STATEMENTS[1],
+    api_keys::STATEMENTS[2],
     audit::STATEMENTS,
     audit_log::STATEMENTS,
     changes::STATEMENTS,
     db::STATEMENTS,
     group_mappings::STATEMENTS,
+    idempotency::STATEMENTS,
     invitations::STATEMENTS,
     key_sets::STATEMENTS,
     leavers::STATEMENTS,
@@ -179,13 +190,11 @@ const STATEMENTS: &[&[&str]] = &[
     projects::STATEMENTS,
     service_accounts::STATEMENTS,
     token_rules::STATEMENTS,
-    audit::STATEMENTS,
-    changes::STATEMENTS,
-    db::STATEMENTS,
-    idempotency::STATEMENTS,
-    key_sets::STATEMENTS,
-    people::STATEMENTS,
+    view_rows::STATEMENTS[0],
+    view_rows::STATEMENTS[1],
+    view_rows::STATEMENTS[2],
+    view_rows::STATEMENTS[3],
 ];
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,6 +6,7 @@
 mod address;
 mod checks;
 mod issuer;
+mod keys;
 mod models;
 mod people;
 mod route;
@@ -23,6 +24,7 @@ pub use self::checks::{
 pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
 };
+pub use self::keys::KeySettings;
 pub use self::models::{ModelPolicySettings, ModelPolicyWord, ModelSettings};
 pub use self::people::{ApiSettings, OrganizationMakers, TenancySettings};
 pub use self::route::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
@@ -60,6 +62,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// Rights that come from groups.
     pub tenancy: TenancySettings,
+    /// API keys.
+    pub keys: KeySettings,
     /// What is logged, and how.
     pub logging: LoggingSettings,
     /// Traces.
