@@ -131,7 +131,10 @@ pub fn key_policy(settings: &Settings) -> KeyPolicy {
     let keys = &settings.keys;
     KeyPolicy {
         max_per_project: keys.max_per_project,
-        lifetimes: KeyLifetimes { max_days: keys.max_lifetime_days, default_days: keys.default_lifetime_days },
+        lifetimes: KeyLifetimes {
+            max_days: keys.max_lifetime_days,
+            default_days: keys.default_lifetime_days,
+        },
     }
 }
 

@@ -112,7 +112,11 @@ fn word(words: &[&str]) -> ObjectBuilder {
 }
 
 fn list(item: ObjectBuilder, max: usize) -> ArrayBuilder {
-    ArrayBuilder::new().items(RefOr::T(Schema::from(item))).min_items(Some(1)).max_items(Some(max)).unique_items(true)
+    ArrayBuilder::new()
+        .items(RefOr::T(Schema::from(item)))
+        .min_items(Some(1))
+        .max_items(Some(max))
+        .unique_items(true)
 }
 
 /// `"all"`, `"none"`, or a non-empty list of model names and patterns.
@@ -120,7 +124,9 @@ pub fn models_schema() -> Schema {
     let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[!-~]+$"));
     let name = name.min_length(Some(1)).max_length(Some(MAX_PATTERN_BYTES));
     OneOfBuilder::new()
-        .description(Some("The models that may be used: all, none, or names in which * stands for any characters."))
+        .description(Some(
+            "The models that may be used: all, none, or names in which * stands for any characters.",
+        ))
         .item(RefOr::T(Schema::from(word(&["all", "none"]))))
         .item(RefOr::T(Schema::from(list(name, MAX_PATTERNS))))
         .examples([json!("all"), json!(["gpt-4o", "claude-*"])])
@@ -131,7 +137,9 @@ pub fn models_schema() -> Schema {
 pub fn routes_schema() -> Schema {
     let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(256));
     OneOfBuilder::new()
-        .description(Some("The gateway routes that may be used: all, or names from Tollgate's configuration."))
+        .description(Some(
+            "The gateway routes that may be used: all, or names from Tollgate's configuration.",
+        ))
         .item(RefOr::T(Schema::from(word(&["all"]))))
         .item(RefOr::T(Schema::from(list(name, MAX_ROUTES))))
         .examples([json!("all"), json!(["chat"])])
@@ -140,7 +148,8 @@ pub fn routes_schema() -> Schema {
 
 /// `"any"`, or a non-empty list of addresses and networks.
 pub fn addresses_schema() -> Schema {
-    let network = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::Custom("cidr".into())));
+    let network =
+        ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::Custom("cidr".into())));
     OneOfBuilder::new()
         .description(Some("Where the key may be used from: any address, or these addresses and networks."))
         .item(RefOr::T(Schema::from(word(&["any"]))))
@@ -160,7 +169,8 @@ pub fn expiry_schema() -> Schema {
 
 /// A name that people gave.
 pub fn name_schema() -> Schema {
-    let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_NAME_CHARS));
+    let name =
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(MAX_NAME_CHARS));
     name.description(Some("One line, not blank.")).examples([json!("CI of the billing team")]).into()
 }
 

@@ -7,6 +7,8 @@
 mod acquaintance;
 pub mod body;
 mod docs;
+pub mod forms;
+pub mod keys;
 mod limit;
 mod me;
 pub mod once;
