@@ -95,7 +95,8 @@ pub fn filter(
     if tag.as_deref().is_some_and(|tag| !is_tag(tag)) {
         return Err(Problem::invalid("tag", "is not a tag: 1 to 64 of a-z, 0-9 and . _ : / = @ -"));
     }
-    let mut filter = KeyFilter { tag, unused_since: unused_since.map(|moment| moment.0), ..KeyFilter::default() };
+    let mut filter =
+        KeyFilter { tag, unused_since: unused_since.map(|moment| moment.0), ..KeyFilter::default() };
     match owner {
         None => {}
         Some("me") => filter.person = Some(person.id.clone()),

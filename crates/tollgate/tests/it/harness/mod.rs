@@ -5,12 +5,17 @@
 //! it is not there; the skip is written down and counted, never silent.
 #![expect(dead_code, reason = "a rig offers more than any one state of the tests uses")]
 
+pub mod ai_gateway;
+pub mod apart;
 pub mod caddy;
 pub mod client;
 pub mod envoy;
+pub mod envoy_gateway;
 pub mod grpc;
 pub mod issuer;
 pub mod keycloak;
+pub mod kube;
+pub mod manifests;
 pub mod nginx;
 pub mod postgres;
 pub mod process;

@@ -1,6 +1,7 @@
 //! The operators' tools against real programs: a gateway that is right and gateways that are not.
 
 mod bench;
+mod doctor;
 mod verify;
 
 use std::path::PathBuf;

@@ -58,7 +58,8 @@ async fn a_code_is_refused_over_or_somebody_elses() {
 
     let (device_code, code) = begin(&world).await;
     let grant = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
-    let other = world.form(TOKEN, &[grant, ("client_id", "tollgate-dev"), ("device_code", &device_code)]).await;
+    let other =
+        world.form(TOKEN, &[grant, ("client_id", "tollgate-dev"), ("device_code", &device_code)]).await;
     assert_eq!(other.error(), refused("invalid_grant"));
     world.later(601);
     assert_eq!(answer(&world, &code, "alice", "allow").await.status, 422);
