@@ -9,14 +9,17 @@ pub mod body;
 mod docs;
 pub mod forms;
 pub mod keys;
+mod legacy_keys;
 mod limit;
 mod me;
+mod me_key;
 pub mod once;
 pub mod origin;
 pub mod page;
 pub mod person;
 pub mod problem;
 mod routes;
+mod sign_in;
 pub mod version;
 
 use std::num::NonZeroU32;
@@ -30,6 +33,7 @@ use crate::store::Store;
 use crate::views::{CurrentRulebook, TokenCache};
 
 pub use routes::{openapi, router};
+pub use sign_in::SignInView;
 
 /// What the API is told by the configuration.
 #[derive(Clone, Debug)]
@@ -42,6 +46,8 @@ pub struct PortalOptions {
     pub admin_groups: Vec<String>,
     /// Whether everybody may make organizations, or administrators of the deployment only.
     pub open_organizations: bool,
+    /// How command-line tools sign people in, when the deployment says.
+    pub sign_in: Option<SignInView>,
     /// What holds for every key.
     pub keys: keys::KeyPolicy,
     /// Peers whose `X-Forwarded-For` is believed.

@@ -126,6 +126,7 @@ impl Api {
                 requests_per_minute: 100_000.try_into().unwrap(),
                 admin_groups: vec![ADMINS.into()],
                 open_organizations: false,
+                sign_in: None,
                 keys: KeyPolicy { max_per_project: 100, lifetimes: KeyLifetimes::default() },
                 trusted_proxies: vec![],
             },
