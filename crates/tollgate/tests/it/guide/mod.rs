@@ -137,7 +137,8 @@ fn the_page_leads_somewhere() {
             assert!(!file.is_empty() || headings.into_iter().any(heading), "no heading for {target}");
         }
     }
-    let witnesses = page.split('`').filter(|word| word.starts_with("guide::") && !word.ends_with('…'));
+    let ours = |word: &&str| word.starts_with("guide::") || word.starts_with("kube_stage::");
+    let witnesses = page.split('`').filter(ours).filter(|word| !word.ends_with('…'));
     for witness in witnesses {
         let (module, function) = witness.rsplit_once("::").unwrap();
         let file = tests.join(module.replace("::", "/"));

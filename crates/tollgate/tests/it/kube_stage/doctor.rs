@@ -43,7 +43,7 @@ fn dated(values: &mut [Value]) {
                 for (name, member) in members {
                     match member {
                         Value::Null if name == "lastTransitionTime" => {
-                            *member = json!("2026-01-01T00:00:00Z")
+                            *member = json!("2026-01-01T00:00:00Z");
                         }
                         member => dated(std::slice::from_mut(member)),
                     }

@@ -114,7 +114,7 @@ async fn what_the_server_must_refuse() {
             "a protocol that is none",
             |objects| {
                 *at(find(objects, "Gateway", "ai-gateway"), "spec.listeners.0.protocol") =
-                    json!("no protocol")
+                    json!("no protocol");
             },
             "protocol",
         ),

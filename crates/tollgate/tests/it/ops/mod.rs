@@ -2,6 +2,7 @@
 
 mod bench;
 mod doctor;
+mod image;
 mod verify;
 
 use std::path::PathBuf;
