@@ -197,4 +197,4 @@ const STATEMENTS: &[&[&str]] = &[
 ];
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

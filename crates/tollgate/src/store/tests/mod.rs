@@ -12,7 +12,7 @@ mod changes;
 mod guests;
 mod members;
 mod people;
-mod rig;
+pub(crate) mod rig;
 mod tenancy;
 
 use self::rig::{Postgres, at, becomes_ready, lite, options};
