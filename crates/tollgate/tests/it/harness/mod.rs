@@ -13,7 +13,6 @@ pub mod issuer;
 pub mod keycloak;
 pub mod nginx;
 pub mod postgres;
-pub mod postgres;
 pub mod process;
 pub mod server;
 pub mod tollgate;

@@ -1,92 +1,109 @@
-//! A real Postgres of the test's own.
+//! A real Postgres of its own, ended and gone when dropped.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{free_port, need};
+use super::need;
+use super::process::Process;
 
-/// From start to its first answer.
+/// From start to the first connection.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A server with an empty database, ended when dropped.
+/// A running Postgres with one database and one user, who has the same name and a password.
 #[derive(Debug)]
 pub struct Postgres {
     bin: PathBuf,
     dir: TempDir,
     port: u16,
-    server: Option<Child>,
+    name: String,
+    server: Option<Process>,
 }
 
 impl Postgres {
-    /// Makes a database and serves it; a visible skip when Postgres is not there.
-    pub fn start() -> Option<Self> {
+    /// Starts one on this port of 127.0.0.1. `None` after a skip.
+    pub fn start(port: u16, name: &str, password: &str) -> Option<Self> {
         let bin = need("TOLLGATE_TEST_POSTGRES_BIN")?;
-        // Not beside the build's files: Postgres runs as somebody who may not go there.
+        // Not beside the build's files: the server is another user, who may not be let in there.
         let dir = tempfile::Builder::new().prefix("postgres-").tempdir().unwrap();
-        let mut postgres = Self { bin, dir, port: free_port(), server: None };
+        std::fs::write(dir.path().join("password"), password).unwrap();
         if is_root() {
             // Postgres refuses to run as root.
-            assert!(Command::new("chown").arg("nobody").arg(postgres.dir.path()).status().unwrap().success());
+            assert!(Command::new("chown").args(["-R", "nobody"]).arg(dir.path()).status().unwrap().success());
         }
-        let data = postgres.data();
+        let mut postgres = Self { bin, dir, port, name: name.to_owned(), server: None };
         let made = postgres
             .unprivileged("initdb")
-            .args(["--no-sync", "-A", "trust", "-U", "tollgate", "-D"])
-            .arg(&data)
+            .args(["--no-sync", "-A", "scram-sha-256", "-U", name, "--pwfile"])
+            .arg(postgres.dir.path().join("password"))
+            .arg("-D")
+            .arg(postgres.data())
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         postgres.resume();
+        let created = postgres
+            .unprivileged("createdb")
+            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", name, name])
+            .env("PGPASSWORD", password)
+            .output()
+            .unwrap();
+        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
         Some(postgres)
     }
 
-    /// Serves the same data again after [`Postgres::stop`].
-    pub fn resume(&mut self) {
-        let (data, port) = (self.data(), self.port.to_string());
-        let socket = self.dir.path().display().to_string();
-        let mut command = self.unprivileged("postgres");
-        command.arg("-D").arg(data).args(["-p", &port, "-k", &socket, "-h", "127.0.0.1"]);
-        command.args(["-c", "fsync=off", "-c", "max_connections=200"]);
-        self.server = Some(command.spawn().unwrap());
-        let end = Instant::now() + START_LIMIT;
-        while self.query("SELECT 1").is_none() {
-            assert!(Instant::now() < end, "Postgres does not answer");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Ends it at once, as a crash does.
+    /// An immediate stop, as a crash is. The data stays.
     pub fn stop(&mut self) {
         if let Some(mut server) = self.server.take() {
-            server.kill().unwrap();
-            server.wait().unwrap();
+            server.signal("QUIT");
+            let end = Instant::now() + START_LIMIT;
+            while server.status().is_none() {
+                assert!(Instant::now() < end, "Postgres does not end:\n{}", server.log_tail());
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
     }
 
-    /// How Tollgate reaches it.
-    pub fn url(&self) -> String {
-        format!("postgres://tollgate:S3cret-pw@127.0.0.1:{}/postgres", self.port)
+    /// Starts it again on the same data, and waits until it answers.
+    pub fn resume(&mut self) {
+        let (data, port) = (self.data(), self.port.to_string());
+        let mut command = self.unprivileged("postgres");
+        command.arg("-D").arg(&data).arg("-k").arg(self.dir.path());
+        command.args(["-p", &port, "-h", "127.0.0.1", "-c", "fsync=off"]);
+        let mut server = Process::start("postgres", &mut command, &self.dir.path().join("postgres.log"));
+        let end = Instant::now() + START_LIMIT;
+        let answers = |postgres: &Self| {
+            let mut asked = postgres.unprivileged("pg_isready");
+            asked.args(["-h", "127.0.0.1", "-p", &port, "-U", &postgres.name]).stdout(Stdio::null());
+            asked.status().unwrap().success()
+        };
+        while !answers(self) {
+            let ended = server.status();
+            assert!(ended.is_none() && Instant::now() < end, "{ended:?}: {}", server.log_tail());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.server = Some(server);
     }
 
-    /// Runs SQL through `psql`; the rows it prints, or `None` when it failed.
-    pub fn query(&self, sql: &str) -> Option<String> {
+    /// Runs SQL through `psql`, as the one user: what it prints, or `None` when it failed.
+    pub fn query(&self, password: &str, sql: &str) -> Option<String> {
         let mut psql = Command::new(self.bin.join("psql"));
         psql.args([
             "-h",
             "127.0.0.1",
-            "-U",
-            "tollgate",
-            "-d",
-            "postgres",
             "-At",
             "-q",
             "-v",
             "ON_ERROR_STOP=1",
+            "-U",
+            &self.name,
+            "-d",
+            &self.name,
         ]);
-        let out = psql.arg("-p").arg(self.port.to_string()).arg("-c").arg(sql).output().unwrap();
+        psql.arg("-p").arg(self.port.to_string()).arg("-c").arg(sql).env("PGPASSWORD", password);
+        let out = psql.output().unwrap();
         out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
     }
 
@@ -103,14 +120,17 @@ impl Postgres {
         } else {
             Command::new(program)
         };
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir(Path::new("/"));
+        command.current_dir(Path::new("/"));
         command
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.stop();
+        // An ordinary end would wait for clients.
+        if let Some(server) = &mut self.server {
+            server.signal("QUIT");
+        }
     }
 }
 
