@@ -7,6 +7,8 @@
 mod acquaintance;
 pub mod body;
 mod docs;
+pub mod forms;
+pub mod keys;
 mod limit;
 mod me;
 pub mod once;
@@ -40,6 +42,8 @@ pub struct PortalOptions {
     pub admin_groups: Vec<String>,
     /// Whether everybody may make organizations, or administrators of the deployment only.
     pub open_organizations: bool,
+    /// What holds for every key.
+    pub keys: keys::KeyPolicy,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }

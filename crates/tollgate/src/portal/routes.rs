@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Code, Problem};
-use super::{Portal, docs, me};
+use super::{Portal, docs, keys, me};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,7 +28,7 @@ fn api() -> OpenApiRouter<Portal> {
     let mut document = Document::openapi();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    let v1 = OpenApiRouter::new().routes(routes!(me::show));
+    let v1 = OpenApiRouter::new().routes(routes!(me::show)).merge(keys::routes());
     OpenApiRouter::with_openapi(document).nest("/api/v1", v1)
 }
 

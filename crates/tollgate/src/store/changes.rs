@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 
 /// What has to be read again. It names the thing and never holds its data: a follower reads the present state, so that
 /// a late reader cannot put an older state over a newer one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Change {
     /// One API key, by its id.
     Key(String),

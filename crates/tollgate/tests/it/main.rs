@@ -14,6 +14,7 @@ mod guide;
 mod harness;
 mod keycloak_issuer;
 mod keys_view;
+mod kube_stage;
 mod models;
 mod ops;
 mod same_verdict;

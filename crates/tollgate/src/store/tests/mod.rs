@@ -7,8 +7,13 @@
 )]
 
 mod api_keys;
+mod audit_log;
 mod changes;
+mod guests;
+mod members;
+mod people;
 pub(crate) mod rig;
+mod tenancy;
 
 use self::rig::{Postgres, at, becomes_ready, lite, options};
 use super::*;

@@ -21,7 +21,6 @@ use tollgate_core::key_limits::{KeyName, Metadata, Tags};
 use tollgate_core::testing::TestKey;
 use tollgate_core::time::Timestamp;
 
-use crate::harness::free_port;
 use crate::harness::grpc::{Checker, Outcome};
 use crate::harness::issuer::Issuer;
 use crate::harness::postgres::Postgres;
@@ -46,8 +45,6 @@ struct Replicas {
     _alone: MutexGuard<'static, ()>,
 }
 
-const PASSWORD: &str = "S3cret-pw";
-
 /// A key and its text.
 #[derive(Clone, Debug)]
 struct Made {
@@ -69,24 +66,22 @@ impl Replicas {
     /// Starts everything; `None` is a visible skip.
     async fn start(count: usize) -> Option<Self> {
         let alone = ALONE.lock().await;
-        let port = free_port();
-        let postgres = Postgres::start(port, "tollgate", PASSWORD)?;
-        let url = format!("postgres://tollgate:{PASSWORD}@127.0.0.1:{port}/tollgate");
+        let postgres = Postgres::anywhere()?;
         let options = StoreOptions {
-            url: url.clone(),
+            url: postgres.url(),
             pool_size: 8,
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(5),
         };
         let store = Store::open(&options).unwrap();
         store.health().await.unwrap();
-        postgres.query(PASSWORD, SEED).unwrap();
+        postgres.query(SEED).unwrap();
         let signing = TestKey::generate(Algorithm::ES256, "k1");
         let issuer = Issuer::start(&[signing.jwk()]).await;
         let settings = stand::settings(
             &issuer,
             &json!({
-                "database": {"url": url, "pool_size": 4, "connect_timeout_ms": 2000},
+                "database": {"url": postgres.url(), "pool_size": 4, "connect_timeout_ms": 2000},
                 // What is tested is what is answered; how fast, the benchmark says.
                 "checks": {"deadline_ms": 5000},
             }),
@@ -135,7 +130,7 @@ impl Replicas {
 
     /// Runs SQL by hand.
     fn query(&self, sql: &str) -> String {
-        self.postgres.query(PASSWORD, sql).unwrap_or_else(|| panic!("psql refuses: {sql}"))
+        self.postgres.query(sql).unwrap_or_else(|| panic!("psql refuses: {sql}"))
     }
 
     /// Writes by hand what changes one thing, as a process would whose notification is lost.
