@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::problem::{Code, Problem};
 use super::{
-    Portal, audit, docs, group_mappings, invitations, keys, me, members, organizations, people, projects,
-    service_accounts, token_rules,
+    Portal, audit, docs, group_mappings, invitations, keys, legacy_keys, me, members, organizations, people,
+    projects, service_accounts, sign_in, token_rules,
 };
 
 #[derive(OpenApi)]
@@ -33,6 +33,7 @@ fn api() -> OpenApiRouter<Portal> {
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let v1 = OpenApiRouter::new()
         .routes(routes!(me::show))
+        .routes(routes!(sign_in::show))
         .merge(organizations::routes())
         .merge(group_mappings::routes())
         .merge(projects::routes())
@@ -40,6 +41,7 @@ fn api() -> OpenApiRouter<Portal> {
         .merge(invitations::routes())
         .merge(service_accounts::routes())
         .merge(keys::routes())
+        .merge(legacy_keys::routes())
         .merge(audit::routes())
         .merge(people::routes())
         .merge(token_rules::routes());

@@ -3,6 +3,7 @@
 
 mod access;
 mod first_contact;
+mod keys;
 mod reference;
 pub mod rig;
 mod tenancy;
