@@ -6,7 +6,11 @@
 pub mod audit;
 mod changes;
 mod db;
+mod digest;
 mod key_sets;
+mod logins;
+mod logout_tokens;
+mod sessions;
 mod tx;
 
 use std::sync::Arc;
@@ -18,7 +22,10 @@ use tokio::sync::{OnceCell, watch};
 pub use audit::{ActorKind, AuditEntry};
 pub use changes::{CHANNEL, Change, Position};
 use db::Db;
+pub use digest::SecretDigest;
 pub use key_sets::StoredKeySet;
+pub use logins::Login;
+pub use sessions::{Alive, MAX_SESSIONS, NewSession, Session};
 pub use tx::Tx;
 
 /// How to reach the database.
@@ -125,8 +132,15 @@ impl std::fmt::Debug for StoreOptions {
 
 /// Every statement that both databases must understand; a test prepares each on both.
 #[cfg(test)]
-const STATEMENTS: &[&[&str]] =
-    &[audit::STATEMENTS, changes::STATEMENTS, db::STATEMENTS, key_sets::STATEMENTS];
+const STATEMENTS: &[&[&str]] = &[
+    audit::STATEMENTS,
+    changes::STATEMENTS,
+    db::STATEMENTS,
+    key_sets::STATEMENTS,
+    logins::STATEMENTS,
+    logout_tokens::STATEMENTS,
+    sessions::STATEMENTS,
+];
 
 #[cfg(test)]
 mod tests;

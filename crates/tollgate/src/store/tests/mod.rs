@@ -8,6 +8,7 @@
 
 mod changes;
 mod rig;
+mod sessions;
 
 use self::rig::{Postgres, at, becomes_ready, lite, options};
 use super::*;
