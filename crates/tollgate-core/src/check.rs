@@ -37,6 +37,15 @@ fn authenticate(facts: &Facts, input: &CheckInput<'_>) -> Result<Caller, Denial>
     if input.credential.as_ref().map_err(Clone::clone)?.is_none() {
         return Err(Denial::new(DenialCode::CredentialMissing, "no credential was presented"));
     }
+    identify(facts)
+}
+
+/// Whose credential is it, given what is known about it? The whole of authentication but for the finding of a credential;
+/// the API for people asks this too.
+///
+/// # Errors
+/// The denial; its code says why.
+pub fn identify(facts: &Facts) -> Result<Caller, Denial> {
     // A late answer is not decided on: what was not looked up must not read as absent.
     if facts.late {
         return Err(Denial::new(DenialCode::Deadline, "the deadline passed while facts were gathered"));

@@ -17,9 +17,11 @@ use crate::clock::Clock;
 use crate::config::{Compiled, ConfigError, Loaded, Settings};
 use crate::doors::gate::{Door, Gate, GateParts};
 use crate::doors::{grpc, http};
+use crate::entropy::Entropy;
 use crate::health::Health;
 use crate::lifecycle::Stop;
 use crate::listener::Listener;
+use crate::portal::{self, Portal, PortalParts};
 use crate::store::Store;
 use crate::telemetry::{DecisionLog, Logs, Metrics, Traces, metrics_router};
 use crate::views::{CurrentRulebook, Jitter, KeysView, Rulebook, TokenCache, ViewDeps};
@@ -61,6 +63,8 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Random bits of the operating system.
     pub seed: u128,
+    /// Random bytes for ids and secrets.
+    pub entropy: Arc<dyn Entropy>,
     /// The running log, when this process has one whose level can change.
     pub logs: Option<Logs>,
 }
@@ -92,7 +96,7 @@ impl App {
         world: World,
         stop: Stop,
     ) -> anyhow::Result<Self> {
-        let World { clock, seed, logs } = world;
+        let World { clock, seed, entropy, logs } = world;
         const DOORS: [&str; 4] =
             [Door::ALL[0].as_str(), Door::ALL[1].as_str(), Door::ALL[2].as_str(), Door::ALL[3].as_str()];
         let metrics = Arc::new(Metrics::new(&DOORS, clock.now()));
@@ -116,7 +120,7 @@ impl App {
         let gate = Arc::new(Gate::new(GateParts {
             rulebook: rulebook.clone(),
             tokens,
-            clock,
+            clock: Arc::clone(&clock),
             seed: u128::from(high) << 64 | u128::from(low.rotate_left(32)),
             metrics: Arc::clone(&metrics),
             decisions: DecisionLog::new(options::decisions(&settings)),
@@ -124,6 +128,13 @@ impl App {
         }));
         let health =
             Health { rulebook: rulebook.clone(), store: store.clone(), draining: stop.draining.clone() };
+        let portal = Portal::new(PortalParts {
+            store: store.clone(),
+            rulebook: rulebook.clone(),
+            clock,
+            entropy,
+            options: options::portal(&settings),
+        });
         let tasks = TaskTracker::new();
 
         let [http_port, grpc_port, check_port, metrics_port] = options::listeners(&settings);
@@ -140,7 +151,7 @@ impl App {
         let (grpc_router, grpc_health) = grpc::router(Arc::clone(&gate));
         let http_doors = http::router(Arc::clone(&gate), options::http_doors(&settings));
         for (port, router) in [
-            (http_port, health.clone().router()),
+            (http_port, health.clone().router().merge(portal::router(portal))),
             (grpc_port, grpc_router),
             (check_port, http_doors),
             (metrics_port, metrics_router(Arc::clone(&metrics))),

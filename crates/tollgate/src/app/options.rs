@@ -1,5 +1,6 @@
 //! From the settings to the plain options that each room takes, so that no room knows the configuration.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -7,10 +8,13 @@ use http::StatusCode;
 use tollgate_core::policy::Policy;
 use url::Url;
 
-use crate::config::settings::{LogFormat as LogFormatSetting, TlsSettings, UnavailableStatus};
+use crate::config::settings::{
+    LogFormat as LogFormatSetting, OrganizationMakers, TlsSettings, UnavailableStatus,
+};
 use crate::config::{Compiled, IssuerLocation, Settings};
 use crate::doors::http::HttpDoorOptions;
 use crate::listener::{Limits, ListenOptions, TlsOptions};
+use crate::portal::PortalOptions;
 use crate::store::StoreOptions;
 use crate::telemetry::{DecisionLogOptions, Decisions, LogFormat, LogOptions, OtlpOptions};
 use crate::views::{IssuerSource, KeyLocation, KeysView, Rulebook};
@@ -104,6 +108,18 @@ pub fn http_doors(settings: &Settings) -> HttpDoorOptions {
             UnavailableStatus::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         },
         envoy_prefix: check.envoy_prefix.clone(),
+    }
+}
+
+/// The portal.
+pub fn portal(settings: &Settings) -> PortalOptions {
+    let (api, tenancy) = (&settings.api, &settings.tenancy);
+    PortalOptions {
+        max_body_bytes: usize::try_from(api.max_body_bytes).unwrap_or(usize::MAX),
+        requests_per_minute: NonZeroU32::new(api.requests_per_minute).unwrap_or(NonZeroU32::MIN),
+        admin_groups: tenancy.admin_groups.clone(),
+        open_organizations: tenancy.organizations == OrganizationMakers::Everyone,
+        trusted_proxies: api.trusted_proxies.iter().map(|network| network.0).collect(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `tollgate dev`: the whole system on one machine, started by one command and gone after Ctrl-C.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,10 +11,12 @@ use clap::{Args, Subcommand};
 
 use crate::app::World;
 use crate::clock::SystemClock;
+use crate::dev::backend::serve_alone;
 use crate::dev::issuer::rotate_running;
 use crate::dev::stand::{IssuerChoice, Ports, Stand, StandOptions};
 use crate::dev::trial;
-use crate::telemetry::{LogOptions, LogOutput, Logs};
+use crate::entropy::SystemEntropy;
+use crate::telemetry::{LogFormat, LogOptions, LogOutput, Logs};
 
 /// Options of the development stand.
 #[derive(Debug, Args)]
@@ -62,6 +65,12 @@ enum DevCommand {
         #[arg(long)]
         overlap_secs: Option<u32>,
     },
+    /// Run the sample backend alone, with an access log on standard output; what deployment/ai-backend.yaml does.
+    Backend {
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS:PORT")]
+        listen: SocketAddr,
+    },
 }
 
 /// Runs the stand.
@@ -74,6 +83,18 @@ pub fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         // A closed terminal is no reason to stop the gateway.
         let _ = writeln!(std::io::stdout(), "{text}");
     };
+    if let Some(DevCommand::Backend { listen }) = args.command {
+        let (logs, _) = Logs::start(&LogOptions {
+            level: "warn,tollgate::backend=info".into(),
+            format: LogFormat::Bare,
+            ..LogOptions::default()
+        })?;
+        let served = runtime.block_on(serve_alone(listen, Arc::new(SystemClock), |at| {
+            tracing::info!(target: "tollgate::backend", "sample backend on http://{at}");
+        }));
+        drop(logs);
+        return served.map(|()| ExitCode::SUCCESS);
+    }
     if let Some(DevCommand::RotateKeys { issuer, overlap_secs }) = args.command {
         let rotated = runtime.block_on(rotate_running(&issuer, overlap_secs))?;
         say(&format!(
@@ -117,7 +138,12 @@ pub fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         state_dir,
         unauthenticated_status: args.unauthenticated_status,
     };
-    let world = World { clock: Arc::new(SystemClock), seed: super::random_seed()?, logs: None };
+    let world = World {
+        clock: Arc::new(SystemClock),
+        seed: super::random_seed()?,
+        entropy: Arc::new(SystemEntropy),
+        logs: None,
+    };
     let code = runtime.block_on(async {
         say("tollgate dev: starting");
         say(&format!("  tollgate's log: {}", log_file.display()));

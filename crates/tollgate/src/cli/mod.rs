@@ -1,10 +1,14 @@
-//! The command line. Exit codes: 0 done, 1 failed or denied, 2 wrong usage, 78 unusable configuration.
+//! The command line. Exit codes: 0 done, 1 failed or denied, 2 wrong usage, 78 unusable configuration. Where a command
+//! gives them a narrower meaning, its own module says so.
 
+mod bench;
 mod check;
 pub mod config;
 mod dev;
+mod gateway;
 mod healthcheck;
 mod serve;
+mod verify;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -36,6 +40,10 @@ enum Command {
     Config(config::ConfigCommand),
     /// Ask a running process whether it is ready; for container health checks.
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Try a gateway from outside: what it must refuse and what it must let through.
+    Verify(verify::VerifyArgs),
+    /// Measure a gateway under load.
+    Bench(bench::BenchArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -54,6 +62,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(config.as_deref(), &args),
         Command::Config(command) => command.run(config.as_deref()),
         Command::Healthcheck(args) => healthcheck::run(config.as_deref(), &args),
+        Command::Verify(args) => verify::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);

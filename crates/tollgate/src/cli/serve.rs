@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::app::{App, World, log_options};
 use crate::clock::SystemClock;
 use crate::config::{ConfigWatcher, EXIT_CONFIG, Sources, load};
+use crate::entropy::SystemEntropy;
 use crate::lifecycle::{Stop, stop_on_signal};
 use crate::telemetry::Logs;
 
@@ -37,7 +38,12 @@ pub fn run(path: Option<&Path>) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         tracing::warn!(%warning, "configuration");
     }
-    let world = World { clock: Arc::new(SystemClock), seed: super::random_seed()?, logs: Some(logs) };
+    let world = World {
+        clock: Arc::new(SystemClock),
+        seed: super::random_seed()?,
+        entropy: Arc::new(SystemEntropy),
+        logs: Some(logs),
+    };
     super::runtime()?.block_on(async {
         let stop = Stop::default();
         let drain_delay = Duration::from_secs(loaded.settings.server.drain_delay_secs);

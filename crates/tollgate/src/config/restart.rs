@@ -13,6 +13,8 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("server.limits", a.limits == b.limits),
         ("token_cache", old.token_cache == new.token_cache),
         ("database", old.database == new.database),
+        ("api", old.api == new.api),
+        ("tenancy", old.tenancy == new.tenancy),
         ("logging", old.logging == new.logging),
         ("telemetry", old.telemetry == new.telemetry),
     ];

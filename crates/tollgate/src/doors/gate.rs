@@ -19,12 +19,12 @@ use tollgate_core::input::{CheckId, CheckInput, RawRequest};
 use tollgate_core::reply::Reply;
 use tollgate_core::time::Timestamp;
 
-use super::gather::{Gathered, gather};
+use super::gather::gather;
 use super::ids::CheckIds;
 use super::origin::Origin;
 use crate::clock::Clock;
 use crate::telemetry::{Decision, DecisionLog, Metrics, Traces};
-use crate::views::{CurrentRulebook, Rulebook, TokenCache};
+use crate::views::{CurrentRulebook, Gathered, Rulebook, TokenCache};
 
 /// A transport for checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,35 +1,14 @@
 //! Facts for one check: the only place on the path that can wait, and it does so in one case alone, a token whose key
 //! id is new.
 
-use aws_lc_rs::digest::{SHA256, digest};
-use std::sync::Arc;
 use tokio::time::Instant;
-use tollgate_core::credential::{Credential, Token};
+use tollgate_core::credential::Credential;
 use tollgate_core::facts::{Evidence, Facts};
 use tollgate_core::input::CheckInput;
-use tollgate_core::jwt::{OpenToken, TokenFault};
 use tollgate_core::lookup::Lookup;
 use tollgate_core::time::Timestamp;
 
-use crate::views::{Epoch, FoundKey, Rulebook, TokenCache};
-
-/// What was gathered, and what must be kept if the token turns out to be good.
-#[derive(Debug)]
-pub struct Gathered {
-    /// For the decision.
-    pub facts: Facts,
-    /// Where to remember the token once it is verified.
-    pub remember: Option<Remember>,
-}
-
-/// The place of a token in the cache.
-#[derive(Clone, Copy, Debug)]
-pub struct Remember {
-    /// SHA-256 of the whole token text.
-    pub digest: [u8; 32],
-    /// The key set that it was verified against.
-    pub epoch: Epoch,
-}
+use crate::views::{Gathered, Rulebook, TokenCache, gather_token};
 
 /// Looks up everything that [`tollgate_core::check::decide`] needs to know.
 pub async fn gather(
@@ -46,64 +25,4 @@ pub async fn gather(
         Ok(Some(Credential::Key(_))) => none(Evidence::Key(Lookup::Absent)),
         Ok(None) | Err(_) => none(Evidence::None),
     }
-}
-
-async fn gather_token(
-    token: Token<'_>,
-    rulebook: &Rulebook,
-    tokens: &TokenCache,
-    now: Timestamp,
-    deadline: Instant,
-) -> Gathered {
-    let mut facts = Facts { now, late: false, evidence: Evidence::None };
-    let digest = sha256(token.reveal().as_bytes());
-    if let Some(known) = tokens.get(&digest)
-        && known.epoch == rulebook.keys.epoch(&known.token.issuer)
-    {
-        facts.evidence = Evidence::Remembered(known.token);
-        return Gathered { facts, remember: None };
-    }
-    let opened = match OpenToken::open(token.reveal(), rulebook.policy.max_token_bytes) {
-        Ok(opened) => Box::new(opened),
-        Err(fault) => {
-            facts.evidence = Evidence::Refused(fault);
-            return Gathered { facts, remember: None };
-        }
-    };
-    let Some(rules) = rulebook.policy.find_issuer(opened.issuer()) else {
-        facts.evidence = Evidence::UnknownIssuer;
-        return Gathered { facts, remember: None };
-    };
-    // The key fixes the algorithm; asking for one that the issuer may not use must not cause a fetch.
-    if !rules.algorithms.contains(&opened.algorithm()) {
-        facts.evidence = Evidence::Refused(TokenFault::AlgorithmNotAllowed);
-        return Gathered { facts, remember: None };
-    }
-    let found = rulebook.keys.find_key(&rules.name, opened.key_id(), opened.algorithm(), deadline).await;
-    let mut remember = None;
-    let key = match found {
-        FoundKey::Key { key, epoch } => {
-            remember = Some(Remember { digest, epoch });
-            Lookup::Found(key)
-        }
-        FoundKey::Absent => Lookup::Absent,
-        FoundKey::Unavailable => Lookup::Unavailable,
-        FoundKey::Late => {
-            facts.late = true;
-            Lookup::Unavailable
-        }
-        FoundKey::Mismatch(fault) => {
-            facts.evidence = Evidence::Refused(fault);
-            return Gathered { facts, remember: None };
-        }
-    };
-    facts.evidence = Evidence::Token { token: opened, rules: Arc::clone(rules), key };
-    Gathered { facts, remember }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    // SHA-256 has 32 bytes, so the lengths always agree.
-    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    out
 }

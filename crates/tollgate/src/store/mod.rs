@@ -7,9 +7,11 @@ pub mod audit;
 mod changes;
 mod db;
 mod digest;
+mod idempotency;
 mod key_sets;
 mod logins;
 mod logout_tokens;
+mod people;
 mod sessions;
 mod tx;
 
@@ -23,9 +25,12 @@ pub use audit::{ActorKind, AuditEntry};
 pub use changes::{CHANNEL, Change, Position};
 use db::Db;
 pub use digest::SecretDigest;
+pub use idempotency::KeptAnswer;
 pub use key_sets::StoredKeySet;
 pub use logins::Login;
+pub use people::{Contact, PersonRow};
 pub use sessions::{Alive, MAX_SESSIONS, NewSession, Session};
+pub use tollgate_core::caller::Standing;
 pub use tx::Tx;
 
 /// How to reach the database.
@@ -136,9 +141,11 @@ const STATEMENTS: &[&[&str]] = &[
     audit::STATEMENTS,
     changes::STATEMENTS,
     db::STATEMENTS,
+    idempotency::STATEMENTS,
     key_sets::STATEMENTS,
     logins::STATEMENTS,
     logout_tokens::STATEMENTS,
+    people::STATEMENTS,
     sessions::STATEMENTS,
 ];
 

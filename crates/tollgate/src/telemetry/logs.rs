@@ -30,6 +30,8 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+    /// The message alone, for a program whose messages are whole lines already.
+    Bare,
 }
 
 /// Where lines go.
@@ -96,16 +98,18 @@ impl Logs {
         };
         let dropped = writer.error_counter();
         let terminal = options.output == LogOutput::Stdout && std::io::stdout().is_terminal();
-        let json = match options.format {
-            LogFormat::Auto => !terminal,
-            LogFormat::Text => false,
-            LogFormat::Json => true,
+        let format = match options.format {
+            LogFormat::Auto if terminal => LogFormat::Text,
+            LogFormat::Auto => LogFormat::Json,
+            named => named,
         };
-        let layer = fmt::layer().with_writer(writer).with_ansi(terminal && !json);
-        let lines = if json {
-            layer.json().flatten_event(true).with_span_list(false).with_current_span(false).boxed()
-        } else {
-            layer.with_target(false).boxed()
+        let layer = fmt::layer().with_writer(writer).with_ansi(terminal && format == LogFormat::Text);
+        let lines = match format {
+            LogFormat::Json => {
+                layer.json().flatten_event(true).with_span_list(false).with_current_span(false).boxed()
+            }
+            LogFormat::Bare => layer.without_time().with_level(false).with_target(false).boxed(),
+            LogFormat::Auto | LogFormat::Text => layer.with_target(false).boxed(),
         };
         tracing_subscriber::registry().with(filter).with(lines).try_init()?;
         Ok((Self { handle, dropped, _writer: guard }, warning))

@@ -2,6 +2,7 @@
 //! Everything slow happens in the background; a check waits here in one case only, a token whose key id is new.
 
 mod discovery;
+mod evidence;
 mod fetch;
 mod issuer;
 mod keys;
@@ -9,6 +10,7 @@ mod rulebook;
 mod token_cache;
 
 pub use discovery::DiscoveryError;
+pub use evidence::{Gathered, Remember, gather_token};
 pub use fetch::FetchError;
 pub use issuer::{Epoch, FoundKey, IssuerSource, IssuerStatus, KeyLocation};
 pub use keys::{Jitter, KeysView, ViewDeps};

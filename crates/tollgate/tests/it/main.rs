@@ -6,11 +6,13 @@
     reason = "a test that meets the unexpected must stop, and loudly"
 )]
 
+mod api;
 mod doors_envoy;
 mod doors_proxies;
 mod failing;
 mod harness;
 mod keycloak_issuer;
+mod ops;
 mod same_verdict;
 mod serve;
 mod smoke;

@@ -6,6 +6,7 @@
 mod address;
 mod checks;
 mod issuer;
+mod people;
 mod route;
 mod server;
 mod sight;
@@ -21,6 +22,7 @@ pub use self::checks::{
 pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
 };
+pub use self::people::{ApiSettings, OrganizationMakers, TenancySettings};
 pub use self::route::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
 pub use self::server::{
     CheckListenerSettings, GrpcListenerSettings, HttpListenerSettings, LimitSettings,
@@ -50,6 +52,10 @@ pub struct Settings {
     pub token_cache: TokenCacheSettings,
     /// Where state is kept.
     pub database: DatabaseSettings,
+    /// The REST API for people and their tools.
+    pub api: ApiSettings,
+    /// Rights that come from groups.
+    pub tenancy: TenancySettings,
     /// What is logged, and how.
     pub logging: LoggingSettings,
     /// Traces.

@@ -1,6 +1,7 @@
 //! The sample backend: an OpenAI- and Anthropic-compatible server whose answers are made of the request, so that a
 //! demonstration and a test need no model, no account and no network, and always see the same text and token counts.
 
+mod alone;
 mod answer;
 mod chat;
 mod echo;
@@ -31,6 +32,7 @@ use axum::routing::{any, get, post};
 use axum::{Router, extract::Request};
 use tollgate_core::time::Timestamp;
 
+pub use self::alone::serve_alone;
 use self::error::{ApiError, Dialect};
 use crate::clock::Clock;
 

@@ -10,10 +10,11 @@ use super::{find, read, report};
 
 /// Every top-level module, and the ones it may use. From top to bottom: a module may only use what stands below it, so
 /// there are no circles, and `doors` and `portal` never see each other.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
-    ("cli", &["dev", "app", "lifecycle", "store", "config", "telemetry", "clock"]),
-    ("dev", &["app", "lifecycle", "listener", "config", "telemetry", "clock"]),
+    ("cli", &["dev", "ops", "app", "lifecycle", "store", "config", "telemetry", "clock", "entropy"]),
+    ("dev", &["app", "lifecycle", "listener", "config", "telemetry", "clock", "entropy"]),
+    ("ops", &["app", "views", "store", "config", "clock"]),
     (
         "app",
         &[
@@ -28,9 +29,10 @@ const MAY_USE: [(&str, &[&str]); 15] = [
             "config",
             "telemetry",
             "clock",
+            "entropy",
         ],
     ),
-    ("portal", &["views", "listener", "store", "config", "telemetry", "clock"]),
+    ("portal", &["views", "listener", "store", "telemetry", "clock", "entropy"]),
     ("doors", &["meter", "views", "listener", "telemetry", "clock"]),
     ("meter", &["store", "telemetry", "clock"]),
     ("health", &["views", "store"]),
@@ -41,15 +43,18 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("config", &[]),
     ("telemetry", &["clock"]),
     ("clock", &[]),
+    ("entropy", &[]),
 ];
 
 /// Foreign crates that are one room's business.
-const ONLY_IN: [(&str, &[&str]); 5] = [
+const ONLY_IN: [(&str, &[&str]); 7] = [
     ("sqlx", &["store"]),
     // Telemetry names only the metadata type that the OTLP exporter takes.
     ("tonic", &["doors", "dev", "telemetry"]),
     ("tonic_health", &["doors"]),
     ("tollgate_envoy", &["doors", "dev"]),
+    ("kube", &["ops"]),
+    ("k8s_openapi", &["ops"]),
     ("axum", &["portal", "doors", "health", "listener", "telemetry", "dev", "app"]),
 ];
 

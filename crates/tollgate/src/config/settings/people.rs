@@ -1,0 +1,47 @@
+//! The API for people, and what rights come from groups.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Network;
+
+/// The REST API, on `server.http`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiSettings {
+    /// Bytes of a request's body at most.
+    #[schemars(range(min = 1024, max = 1_048_576))]
+    pub max_body_bytes: u32,
+    /// Requests a minute, for each person and for each address that nobody has signed in from.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests_per_minute: u32,
+    /// Networks of proxies in front of the API whose `X-Forwarded-For` is believed, for audit and rate limits.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// Rights that come from groups of the issuer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TenancySettings {
+    /// Groups whose members administer the whole deployment.
+    pub admin_groups: Vec<String>,
+    /// Who may make organizations.
+    pub organizations: OrganizationMakers,
+}
+
+/// Who may make organizations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OrganizationMakers {
+    /// Members of `tenancy.admin_groups`.
+    #[default]
+    Admins,
+    /// Everybody who can sign in.
+    Everyone,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self { max_body_bytes: 65_536, requests_per_minute: 600, trusted_proxies: Vec::new() }
+    }
+}

@@ -1,0 +1,10 @@
+//! Tools for operators, each pointed at something that runs elsewhere: `verify` at a gateway, `doctor` at a cluster and a
+//! configuration, `bench` at a gateway under load. None of them is on the way of a check.
+
+pub mod bench;
+pub mod target;
+pub mod token;
+pub mod verify;
+
+mod table;
+mod wire;

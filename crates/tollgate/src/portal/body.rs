@@ -1,0 +1,93 @@
+//! JSON bodies, read strictly: the right media type, bounded, no unknown and no duplicate member, and an error that says
+//! where.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
+use serde::de::DeserializeOwned;
+
+use super::Portal;
+use super::problem::{Code, Problem};
+
+/// A JSON body. The type must be marked `deny_unknown_fields`; duplicates are refused by serde for structs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Body<T>(pub T);
+
+/// A JSON body that may be left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MaybeBody<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequest<Portal> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, portal: &Portal) -> Result<Self, Problem> {
+        let bytes = read(request, portal, true).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Default + Send> FromRequest<Portal> for MaybeBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, portal: &Portal) -> Result<Self, Problem> {
+        let bytes = read(request, portal, false).await?;
+        if bytes.is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
+    }
+}
+
+pub(super) async fn read(request: Request, portal: &Portal, needed: bool) -> Result<Bytes, Problem> {
+    let declared = request.headers().get(header::CONTENT_TYPE).cloned();
+    let bytes =
+        axum::body::to_bytes(request.into_body(), portal.options().max_body_bytes).await.map_err(|_| {
+            Problem::new(
+                Code::TooLarge,
+                format!(
+                    "A body has at most {} bytes here, and has to arrive whole.",
+                    portal.options().max_body_bytes
+                ),
+            )
+        })?;
+    if bytes.is_empty() && !needed {
+        return Ok(bytes);
+    }
+    let json = declared.as_ref().and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        let media_type = value.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case("application/json")
+    });
+    if json {
+        Ok(bytes)
+    } else {
+        Err(Problem::new(
+            Code::UnsupportedMediaType,
+            "Send the body as JSON, with 'content-type: application/json'.",
+        ))
+    }
+}
+
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = pointer(error.path());
+        Problem::invalid(pointer, without_position(&error.into_inner().to_string()))
+    })?;
+    deserializer.end().map_err(|error| Problem::invalid("", without_position(&error.to_string())))?;
+    Ok(value)
+}
+
+/// RFC 6901.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => format!("/{variant}"),
+            Segment::Unknown => "/?".to_owned(),
+        })
+        .collect()
+}
+
+/// serde_json ends its messages with a position; the pointer says it better.
+fn without_position(message: &str) -> &str {
+    message.rsplit_once(" at line ").map_or(message, |(before, _)| before)
+}

@@ -1,0 +1,144 @@
+//! The port for people and their tools: the REST API and its documentation. It uses the same store and views as the doors,
+//! and never the doors themselves.
+//!
+//! A request goes: bounds (body, rate) → who ([`person`]) → may they → what (one file per endpoint) → one unit of work in
+//! the store, with its audit entry and its change → an answer, or a [`problem::Problem`].
+
+mod acquaintance;
+pub mod body;
+mod docs;
+mod limit;
+mod me;
+pub mod once;
+pub mod origin;
+pub mod page;
+pub mod person;
+pub mod problem;
+mod routes;
+pub mod version;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::store::Store;
+use crate::views::{CurrentRulebook, TokenCache};
+
+pub use routes::{openapi, router};
+
+/// What the API is told by the configuration.
+#[derive(Clone, Debug)]
+pub struct PortalOptions {
+    /// Bytes of a request's body at most.
+    pub max_body_bytes: usize,
+    /// Requests a minute, per person, and per address that nobody has signed in from.
+    pub requests_per_minute: NonZeroU32,
+    /// Whoever is in one of these groups administers the whole deployment.
+    pub admin_groups: Vec<String>,
+    /// Whether everybody may make organizations, or administrators of the deployment only.
+    pub open_organizations: bool,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// What the portal is made of.
+pub struct PortalParts {
+    /// Projects, keys and people; without it the API says that it is not configured.
+    pub store: Option<Arc<Store>>,
+    /// Issuers and their keys.
+    pub rulebook: CurrentRulebook,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes, for ids and secrets.
+    pub entropy: Arc<dyn Entropy>,
+    /// From the configuration.
+    pub options: PortalOptions,
+}
+
+/// The portal, shared by all its handlers.
+#[derive(Clone)]
+pub struct Portal(Arc<Inner>);
+
+struct Inner {
+    parts: PortalParts,
+    tokens: TokenCache,
+    limits: limit::RateLimits,
+    acquaintances: acquaintance::Acquaintances,
+}
+
+/// Memory for tokens that the API has verified, in bytes.
+const TOKEN_CACHE_BYTES: u64 = 4 << 20;
+
+impl Portal {
+    /// Puts the parts together.
+    pub fn new(parts: PortalParts) -> Self {
+        let limits = limit::RateLimits::new(parts.options.requests_per_minute);
+        Self(Arc::new(Inner {
+            parts,
+            tokens: TokenCache::new(TOKEN_CACHE_BYTES),
+            limits,
+            acquaintances: acquaintance::Acquaintances::default(),
+        }))
+    }
+
+    /// The store.
+    ///
+    /// # Errors
+    /// This deployment has none.
+    pub fn store(&self) -> problem::Answer<&Arc<Store>> {
+        self.0.parts.store.as_ref().ok_or_else(|| {
+            let detail = "Projects and keys need a database. Set database.url in Tollgate's configuration.";
+            problem::Problem::new(problem::Code::NotConfigured, detail)
+        })
+    }
+
+    /// Issuers and their keys, as they are now.
+    pub fn rulebook(&self) -> &CurrentRulebook {
+        &self.0.parts.rulebook
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> tollgate_core::time::Timestamp {
+        self.0.parts.clock.now()
+    }
+
+    /// Random bytes.
+    pub fn entropy(&self) -> &dyn Entropy {
+        self.0.parts.entropy.as_ref()
+    }
+
+    /// From the configuration.
+    pub fn options(&self) -> &PortalOptions {
+        &self.0.parts.options
+    }
+
+    fn tokens(&self) -> &TokenCache {
+        &self.0.tokens
+    }
+
+    fn limits(&self) -> &limit::RateLimits {
+        &self.0.limits
+    }
+
+    fn acquaintances(&self) -> &acquaintance::Acquaintances {
+        &self.0.acquaintances
+    }
+}
+
+impl std::fmt::Debug for Portal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Portal").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for PortalParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PortalParts").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Who calls the API: a person, by a token of a configured issuer.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde_json::Value;
+use tokio::time::Instant;
+use tollgate_core::apikey::claims_to_be_a_key;
+use tollgate_core::caller::Caller;
+use tollgate_core::check::identify;
+use tollgate_core::credential::{self, Credential};
+use tollgate_core::denial::{Denial, DenialClass};
+use tollgate_core::headers::Headers;
+use tollgate_core::jwt::VerifiedToken;
+use tollgate_core::time::Timestamp;
+
+use super::Portal;
+use super::acquaintance::Introduction;
+use super::origin::Origin;
+use super::problem::{Answer, Code, Problem};
+use crate::store::{ActorKind, AuditEntry};
+use crate::views::gather_token;
+
+/// For an issuer that has to be asked for a new key.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The person who calls.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// `per_…`
+    pub id: String,
+    /// The name a person recognises.
+    pub name: String,
+    /// The configured name of their issuer.
+    pub issuer: String,
+    /// Their subject there.
+    pub subject: String,
+    /// Their e-mail address, and whether the issuer verified it.
+    pub email: Option<(String, bool)>,
+    /// Their groups, as the token says.
+    pub groups: Vec<String>,
+    /// Whether they administer the whole deployment.
+    pub platform_admin: bool,
+    /// Where they call from.
+    pub origin: Origin,
+}
+
+impl Person {
+    /// The beginning of an audit entry: who, from where, and what to what. The caller fills in the rest.
+    pub fn audit(
+        &self,
+        at: Timestamp,
+        action: &'static str,
+        (target_kind, target_id): (&'static str, &str),
+    ) -> AuditEntry {
+        AuditEntry {
+            at,
+            actor_kind: ActorKind::Person,
+            actor_id: self.id.clone(),
+            actor_name: self.name.clone(),
+            action,
+            target_kind,
+            target_id: target_id.to_owned(),
+            organization_id: None,
+            project_id: None,
+            before: None,
+            after: None,
+            address: self.origin.address.map(|address| address.to_string()),
+            user_agent: self.origin.user_agent.clone(),
+            request_id: self.origin.request_id.clone(),
+        }
+    }
+}
+
+impl FromRequestParts<Portal> for Person {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Problem> {
+        let origin = Origin::of(parts, portal);
+        let who = recognise(parts, portal, origin.clone()).await;
+        // Guessing is bounded per address; who is known is bounded as a person.
+        match (&who, origin.address) {
+            (Ok(person), _) => portal.limits().person(&person.id)?,
+            (Err(_), Some(address)) => portal.limits().address(address)?,
+            (Err(_), None) => {}
+        }
+        who
+    }
+}
+
+async fn recognise(parts: &Parts, portal: &Portal, origin: Origin) -> Answer<Person> {
+    let token = bearer(parts, portal).await?;
+    by_token(&token, portal, origin).await
+}
+
+/// The one bearer token of a request, verified.
+async fn bearer(parts: &Parts, portal: &Portal) -> Answer<std::sync::Arc<VerifiedToken>> {
+    let mut headers = Headers::with_capacity(2);
+    for (name, value) in &parts.headers {
+        headers.push(name.as_str(), value.as_bytes());
+    }
+    let rulebook = portal.rulebook().borrow();
+    let found = credential::find(&headers, None, &rulebook.policy.credential_headers, None);
+    let token = match found.map_err(|denial| refused(&denial))? {
+        Some(Credential::Jwt(token)) if !claims_to_be_a_key(token.reveal()) => token,
+        Some(_) => {
+            let detail = "An API key opens GET /api/v1/me only. Sign in, and send the access token as 'Authorization: Bearer …'.";
+            return Err(Problem::new(Code::Unauthenticated, detail));
+        }
+        None => {
+            let detail = "Sign in, and send the access token as 'Authorization: Bearer …'.";
+            return Err(Problem::new(Code::Unauthenticated, detail));
+        }
+    };
+    let now = portal.now();
+    let gathered = gather_token(token, &rulebook, portal.tokens(), now, Instant::now() + PATIENCE).await;
+    let caller = identify(&gathered.facts).map_err(|denial| refused(&denial))?;
+    let Caller::User(token) = caller else {
+        return Err(Problem::new(Code::Unauthenticated, "Sign in with a token of a person."));
+    };
+    if let Some(place) = gathered.remember {
+        portal.tokens().put(place.digest, std::sync::Arc::clone(&token), place.epoch);
+    }
+    Ok(token)
+}
+
+async fn by_token(token: &VerifiedToken, portal: &Portal, origin: Origin) -> Answer<Person> {
+    let verified = token.claims.get("email_verified").and_then(Value::as_bool).unwrap_or(false);
+    let introduction = Introduction {
+        issuer: token.issuer.to_string(),
+        subject: token.subject.clone(),
+        username: token.username.clone(),
+        email: token.email.clone().map(|email| (email, verified)),
+        groups: token.groups.clone(),
+    };
+    let id = portal.acquaintances().meet(&introduction, portal).await?;
+    Ok(introduction.into_person(id, portal.options(), origin))
+}
+
+/// The same sentence as at the gateway, in the API's form. An outage stays an outage.
+fn refused(denial: &Denial) -> Problem {
+    let code = denial.code().public();
+    tracing::debug!(code = denial.code().as_str(), reason = denial.reason(), "an API request was refused");
+    match code.class() {
+        DenialClass::Unavailable => Problem::new(Code::Unavailable, code.public_message()).retry_after(1),
+        DenialClass::Forbidden => Problem::new(Code::Forbidden, code.public_message()),
+        DenialClass::Malformed | DenialClass::Limited | DenialClass::Unauthenticated => {
+            Problem::new(Code::Unauthenticated, code.public_message())
+        }
+    }
+}
