@@ -29,7 +29,7 @@ pub use idempotency::KeptAnswer;
 pub use key_sets::StoredKeySet;
 pub use logins::Login;
 pub use people::{Contact, PersonRow};
-pub use sessions::{Alive, MAX_SESSIONS, NewSession, Session};
+pub use sessions::{Alive, MAX_SESSIONS, NewSession, OwnedSession, Session};
 pub use tollgate_core::caller::Standing;
 pub use tx::Tx;
 

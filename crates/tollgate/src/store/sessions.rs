@@ -6,8 +6,9 @@ use tollgate_core::time::Timestamp;
 
 use super::db::{failed, on};
 use super::digest::SecretDigest;
+use super::people::standing;
 use super::tx::{Tx, on_tx};
-use super::{Store, StoreError};
+use super::{Standing, Store, StoreError};
 
 /// Sessions that one person may have at once; the login after that ends the oldest.
 pub const MAX_SESSIONS: i64 = 50;
@@ -29,6 +30,8 @@ pub struct NewSession {
     pub sid: Option<String>,
     /// The person's groups as of now.
     pub groups: Vec<String>,
+    /// Whether the issuer has verified the person's e-mail address.
+    pub email_verified: bool,
     /// When the person last proved who they are (`auth_time`).
     pub authenticated_at: Timestamp,
     /// Now.
@@ -68,6 +71,21 @@ pub struct Session {
     pub user_agent: Option<String>,
 }
 
+/// A living session and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedSession {
+    /// The session.
+    pub session: Session,
+    /// The person's subject at the issuer.
+    pub subject: String,
+    /// The name a person recognises.
+    pub username: String,
+    /// The e-mail address, and whether the issuer had verified it at the login.
+    pub email: Option<(String, bool)>,
+    /// Whether the person may act.
+    pub standing: Standing,
+}
+
 /// Until when sessions are alive: both ends are exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alive {
@@ -85,8 +103,108 @@ impl Alive {
     }
 }
 
-const INSERT: &str = "INSERT INTO sessions (digest, id, person_id, issuer, sid, groups, authenticated_at, created_at, \
-     last_seen_at, expires_at, address, user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11)";
+const INSERT: &str = "INSERT INTO sessions (digest, id, person_id, issuer, sid, groups, email_verified, authenticated_at, \
+     created_at, last_seen_at, expires_at, address, user_agent) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12)";
+const CROWD: &str = "DELETE FROM sessions WHERE person_id = $1 AND id NOT IN \
+     (SELECT id FROM sessions WHERE person_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2)";
+const FIND: &str = "SELECT s.id, s.person_id, s.issuer, s.sid, s.groups, s.authenticated_at, s.created_at, \
+     s.last_seen_at, s.expires_at, s.address, s.user_agent, s.email_verified, p.subject, p.username, p.email, p.state \
+     FROM sessions s JOIN people p ON p.id = s.person_id \
+     WHERE s.digest = $1 AND s.expires_at > $2 AND s.last_seen_at > $3";
+const TOUCH_EVERY: Duration = Duration::from_secs(30);
+
+/// A session that begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSession {
+    /// Of the cookie's secret.
+    pub digest: SecretDigest,
+    /// The public id, `ses_…`.
+    pub id: String,
+    /// Whose it is.
+    pub person_id: String,
+    /// The configured name of the issuer that said so.
+    pub issuer: String,
+    /// The issuer's own session, if it named one.
+    pub sid: Option<String>,
+    /// The person's groups as of now.
+    pub groups: Vec<String>,
+    /// Whether the issuer has verified the person's e-mail address.
+    pub email_verified: bool,
+    /// When the person last proved who they are (`auth_time`).
+    pub authenticated_at: Timestamp,
+    /// Now.
+    pub created_at: Timestamp,
+    /// When it ends whatever happens.
+    pub expires_at: Timestamp,
+    /// From which address.
+    pub address: Option<String>,
+    /// With which browser.
+    pub user_agent: Option<String>,
+}
+
+/// A session as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The public id, `ses_…`.
+    pub id: String,
+    /// Whose it is.
+    pub person_id: String,
+    /// The configured name of the issuer.
+    pub issuer: String,
+    /// The issuer's own session.
+    pub sid: Option<String>,
+    /// The person's groups as of the login.
+    pub groups: Vec<String>,
+    /// When the person last proved who they are.
+    pub authenticated_at: Timestamp,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last used, to half a minute.
+    pub last_seen_at: Timestamp,
+    /// When it ends whatever happens.
+    pub expires_at: Timestamp,
+    /// From which address it began.
+    pub address: Option<String>,
+    /// With which browser it began.
+    pub user_agent: Option<String>,
+}
+
+/// A living session and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedSession {
+    /// The session.
+    pub session: Session,
+    /// The person's subject at the issuer.
+    pub subject: String,
+    /// The name a person recognises.
+    pub username: String,
+    /// The e-mail address, and whether the issuer had verified it at the login.
+    pub email: Option<(String, bool)>,
+    /// Whether the person may act.
+    pub standing: Standing,
+}
+
+/// Until when sessions are alive: both ends are exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alive {
+    /// Now.
+    pub now: Timestamp,
+    /// How long a session may lie unused.
+    pub idle: Duration,
+}
+
+impl Alive {
+    /// What `last_seen_at` must be later than.
+    fn seen_after(self) -> i64 {
+        let idle = i64::try_from(self.idle.as_millis()).unwrap_or(i64::MAX);
+        self.now.as_millis().saturating_sub(idle)
+    }
+}
+
+const INSERT: &str = "INSERT INTO sessions (digest, id, person_id, issuer, sid, groups, email_verified, authenticated_at, \
+     created_at, last_seen_at, expires_at, address, user_agent) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12)";
 const CROWD: &str = "DELETE FROM sessions WHERE person_id = $1 AND id NOT IN \
      (SELECT id FROM sessions WHERE person_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2)";
 const FIND: &str = "SELECT id, person_id, issuer, sid, groups, authenticated_at, created_at, last_seen_at, expires_at, \
@@ -117,6 +235,32 @@ struct Row {
     expires_at: i64,
     address: Option<String>,
     user_agent: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct OwnedRow {
+    #[sqlx(flatten)]
+    session: Row,
+    email_verified: bool,
+    subject: String,
+    username: String,
+    email: Option<String>,
+    state: String,
+}
+
+impl TryFrom<OwnedRow> for OwnedSession {
+    type Error = StoreError;
+
+    fn try_from(row: OwnedRow) -> Result<Self, StoreError> {
+        let verified = row.email_verified;
+        Ok(Self {
+            session: row.session.try_into()?,
+            subject: row.subject,
+            username: row.username,
+            email: row.email.map(|email| (email, verified)),
+            standing: standing("people", &row.state)?,
+        })
+    }
 }
 
 impl TryFrom<Row> for Session {
@@ -153,22 +297,22 @@ impl Store {
         &self,
         digest: &SecretDigest,
         alive: Alive,
-    ) -> Result<Option<Session>, StoreError> {
+    ) -> Result<Option<OwnedSession>, StoreError> {
         let db = self.ready().await?;
         let (now, seen_after) = (alive.now.as_millis(), alive.seen_after());
-        let row: Option<Row> = on!(db, pool => {
+        let row: Option<OwnedRow> = on!(db, pool => {
             sqlx::query_as(FIND).bind(digest.as_str()).bind(now).bind(seen_after).fetch_optional(pool).await
         })
         .map_err(|e| failed(&e))?;
-        let Some(session) = row.map(Session::try_from).transpose()? else { return Ok(None) };
+        let Some(owned) = row.map(OwnedSession::try_from).transpose()? else { return Ok(None) };
         let stale = now.saturating_sub(i64::try_from(TOUCH_EVERY.as_millis()).unwrap_or(i64::MAX));
-        if session.last_seen_at.as_millis() < stale {
+        if owned.session.last_seen_at.as_millis() < stale {
             on!(db, pool => {
                 sqlx::query(TOUCH).bind(digest.as_str()).bind(now).bind(stale).execute(pool).await.map(drop)
             })
             .map_err(|e| failed(&e))?;
         }
-        Ok(Some(session))
+        Ok(Some(owned))
     }
 
     /// A person's living sessions, the last used first.
@@ -209,7 +353,7 @@ impl Tx {
         on_tx!(self, conn => {
             let insert = sqlx::query(INSERT)
                 .bind(new.digest.as_str()).bind(&new.id).bind(&new.person_id).bind(&new.issuer).bind(&new.sid)
-                .bind(&groups).bind(new.authenticated_at.as_millis()).bind(new.created_at.as_millis())
+                .bind(&groups).bind(new.email_verified).bind(new.authenticated_at.as_millis()).bind(new.created_at.as_millis())
                 .bind(new.expires_at.as_millis()).bind(&new.address).bind(&new.user_agent);
             insert.execute(conn).await.map(drop)
         })

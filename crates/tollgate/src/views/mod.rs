@@ -11,7 +11,7 @@ mod token_cache;
 
 pub use discovery::DiscoveryError;
 pub use evidence::{Gathered, Remember, gather_token};
-pub use fetch::FetchError;
+pub use fetch::{FetchError, FetchLimits, Fetcher};
 pub use issuer::{Epoch, FoundKey, IssuerSource, IssuerStatus, KeyLocation};
 pub use keys::{Jitter, KeysView, ViewDeps};
 pub use rulebook::{CurrentRulebook, Rulebook};

@@ -6,6 +6,7 @@
 mod address;
 mod checks;
 mod issuer;
+mod login;
 mod people;
 mod route;
 mod server;
@@ -21,6 +22,9 @@ pub use self::checks::{
 };
 pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
+};
+pub use self::login::{
+    IntrospectionClientSettings, IntrospectionSettings, LoginSettings, PortalSettings, SessionSettings,
 };
 pub use self::people::{ApiSettings, OrganizationMakers, TenancySettings};
 pub use self::route::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
@@ -56,6 +60,10 @@ pub struct Settings {
     pub api: ApiSettings,
     /// Rights that come from groups.
     pub tenancy: TenancySettings,
+    /// The people-facing port in a browser.
+    pub portal: PortalSettings,
+    /// Services that may ask whether a credential is good.
+    pub introspection: IntrospectionSettings,
     /// What is logged, and how.
     pub logging: LoggingSettings,
     /// Traces.

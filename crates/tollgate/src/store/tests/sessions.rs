@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rig::{at, becomes_ready, on_both, options};
 use crate::store::tx::on_tx;
-use crate::store::{Alive, Login, MAX_SESSIONS, NewSession, SecretDigest, Store};
+use crate::store::{Alive, Login, MAX_SESSIONS, NewSession, SecretDigest, Standing, Store};
 
 const HOUR: i64 = 3_600_000;
 
@@ -20,6 +20,7 @@ fn session(secret: &str, person: &str, sid: Option<&str>, created: i64) -> NewSe
         issuer: "keycloak".into(),
         sid: sid.map(Into::into),
         groups: vec!["a".into(), "b \"c\"".into()],
+        email_verified: true,
         authenticated_at: at(created - 5),
         created_at: at(created),
         expires_at: at(created + 8 * HOUR),
@@ -31,8 +32,8 @@ fn session(secret: &str, person: &str, sid: Option<&str>, created: i64) -> NewSe
 async fn person(store: &Store, id: &str, issuer: &str, subject: &str) {
     let mut tx = store.begin().await.unwrap();
     on_tx!(tx, conn => {
-        sqlx::query("INSERT INTO people (id, issuer, subject, username, state, version, created_at, updated_at, \
-             last_seen_at) VALUES ($1, $2, $3, 'x', 'active', 1, 0, 0, 0)")
+        sqlx::query("INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, updated_at, \
+             last_seen_at) VALUES ($1, $2, $3, 'x', 'x@example.com', 'active', 1, 0, 0, 0)")
             .bind(id).bind(issuer).bind(subject).execute(conn).await.map(drop)
     })
     .unwrap();
@@ -57,7 +58,10 @@ async fn a_session_lives_while_it_is_used_and_no_longer_than_it_may() {
         person(&store, "per_1", "keycloak", "s1").await;
         let new = session("one", "per_1", Some("sid-1"), 0);
         add(&store, &new).await;
-        let found = store.use_session(&SecretDigest::of("one"), alive(1)).await.unwrap().unwrap();
+        let owned = store.use_session(&SecretDigest::of("one"), alive(1)).await.unwrap().unwrap();
+        assert_eq!((owned.subject.as_str(), owned.standing), ("s1", Standing::Active));
+        assert_eq!(owned.email, Some(("x@example.com".into(), true)));
+        let found = owned.session;
         assert_eq!((found.groups, found.sid), (new.groups.clone(), new.sid.clone()));
         assert_eq!((found.authenticated_at, found.last_seen_at, found.address), (at(-5), at(0), new.address));
         assert!(!lives(&store, "another", 1).await, "a wrong secret is no session");

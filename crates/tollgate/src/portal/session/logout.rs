@@ -1,0 +1,98 @@
+//! `POST /logout`: ends the session here, and sends the browser on to end the issuer's (OpenID Connect RP-Initiated Logout).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use url::Url;
+
+use super::begin::see_other;
+use super::{Login, cookies, csrf, next, page};
+use crate::portal::Portal;
+use crate::portal::acquaintance::Introduction;
+use crate::portal::form::Form;
+use crate::portal::origin::Origin;
+use crate::portal::problem::{Answer, Problem};
+use crate::store::SecretDigest;
+
+/// For scripts, which cannot follow a redirect to another site.
+#[derive(Debug, Serialize)]
+struct LoggedOut {
+    /// Where the browser goes to log out at the issuer too.
+    next: String,
+}
+
+/// `POST /logout`
+pub async fn submit(
+    State(portal): State<Portal>,
+    origin: Origin,
+    headers: HeaderMap,
+    form: Result<Form, Problem>,
+) -> Response {
+    let done = async {
+        let form = form?;
+        leave(&portal, origin, &headers, &form).await
+    };
+    done.await.unwrap_or_else(|problem| page::refusal(&headers, problem))
+}
+
+async fn leave(portal: &Portal, origin: Origin, headers: &HeaderMap, form: &Form) -> Answer<Response> {
+    let login = portal.login()?;
+    let (store, now, options, cookies) = (portal.store()?, portal.now(), &login.options, &login.cookies);
+    let mut target = home(login);
+    if let Some(secret) = cookies::secret(headers, cookies.session()) {
+        let digest = SecretDigest::of(secret);
+        // Nothing has to be protected when there is no session.
+        if let Some(owned) = store.use_session(&digest, login.alive(now)).await? {
+            csrf::check(headers, secret, &options.public_url, form.get("csrf_token"))?;
+            let who = Introduction {
+                issuer: owned.session.issuer,
+                subject: owned.subject,
+                username: owned.username,
+                email: owned.email,
+                groups: owned.session.groups,
+            };
+            let person = who.into_person(owned.session.person_id, portal.options(), origin);
+            let mut tx = store.begin().await?;
+            tx.end_session_by_secret(&digest).await?;
+            tx.audit(person.audit(now, "session.end", ("session", &owned.session.id)));
+            tx.commit(now).await?;
+            target = at_issuer(portal, login).await.unwrap_or(target);
+        }
+    }
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut response = if accepts.contains("application/json") {
+        Json(LoggedOut { next: target.into() }).into_response()
+    } else {
+        see_other(target.as_str())?
+    };
+    response.headers_mut().append(header::SET_COOKIE, cookies.clear(cookies.session()));
+    Ok(response)
+}
+
+/// The issuer's end of the session. The client and the way back are named; no ID token is kept that could be a hint, so
+/// that some issuers ask the person once more.
+async fn at_issuer(portal: &Portal, login: &Login) -> Option<Url> {
+    let rules = login.rules(&portal.rulebook().borrow())?;
+    let known = login.providers.get(&login.fetcher, &login.options, &rules).await;
+    let mut target = match known {
+        Ok(provider) => provider.end_session.clone()?,
+        Err(error) => {
+            tracing::warn!(%error, "the issuer does not say how to log out; the session here is ended");
+            return None;
+        }
+    };
+    let back = home(login);
+    target
+        .query_pairs_mut()
+        .append_pair("client_id", &login.options.client_id)
+        .append_pair("post_logout_redirect_uri", back.as_str());
+    Some(target)
+}
+
+fn home(login: &Login) -> Url {
+    let mut home = login.options.public_url.clone();
+    home.set_path(next::HOME);
+    home
+}

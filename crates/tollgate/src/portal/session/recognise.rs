@@ -1,0 +1,57 @@
+//! Who a session's cookie belongs to, for every request of the API.
+
+use axum::http::request::Parts;
+use tollgate_core::time::Timestamp;
+
+use super::{cookies, csrf};
+use crate::portal::Portal;
+use crate::portal::acquaintance::Introduction;
+use crate::portal::origin::Origin;
+use crate::portal::person::Person;
+use crate::portal::problem::{Answer, Code, Problem};
+use crate::store::{SecretDigest, Standing};
+
+/// The session by which somebody calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionContext {
+    /// `ses_…`
+    pub id: String,
+    /// What writes must carry.
+    pub csrf_token: String,
+    /// When the person last proved who they are: what is delicate may ask for a recent proof.
+    pub authenticated_at: Timestamp,
+}
+
+/// The person of the request's session cookie; None when it has none. A write is only let through when it comes from our
+/// own pages.
+///
+/// # Errors
+/// The session is over, the person is suspended, a write that may be forged, or the store gave no answer.
+pub async fn recognise(parts: &Parts, portal: &Portal, origin: Origin) -> Answer<Option<Person>> {
+    let Some(login) = portal.configured_login() else { return Ok(None) };
+    let Some(secret) = cookies::secret(&parts.headers, login.cookies.session()) else { return Ok(None) };
+    let alive = login.alive(portal.now());
+    let Some(owned) = portal.store()?.use_session(&SecretDigest::of(secret), alive).await? else {
+        return Err(Problem::new(Code::Unauthenticated, "Your session is over. Log in again at /login."));
+    };
+    if owned.standing == Standing::Suspended {
+        return Err(Problem::new(Code::Forbidden, "Your access is suspended. Ask an administrator."));
+    }
+    if !parts.method.is_safe() {
+        csrf::check(&parts.headers, secret, &login.options.public_url, None)?;
+    }
+    let introduction = Introduction {
+        issuer: owned.session.issuer,
+        subject: owned.subject,
+        username: owned.username,
+        email: owned.email,
+        groups: owned.session.groups,
+    };
+    let mut person = introduction.into_person(owned.session.person_id, portal.options(), origin);
+    person.session = Some(SessionContext {
+        id: owned.session.id,
+        csrf_token: csrf::token(secret),
+        authenticated_at: owned.session.authenticated_at,
+    });
+    Ok(Some(person))
+}
