@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use tollgate_core::check::decide;
 use tollgate_core::facts::{Evidence, Facts};
 use tollgate_core::input::{CheckId, CheckInput};
+use tollgate_core::models::RouteModels;
 use tollgate_core::policy::Policy;
 use tollgate_core::reply::Reply;
 use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
@@ -37,6 +38,7 @@ fn policy() -> &'static Policy {
             forward_credential: false,
             unauthenticated_status: None,
             query_credential: None,
+            models: RouteModels::default(),
         };
         let routes = vec![route("/public", Requirement::Public), route("/", Requirement::Authenticated)];
         Policy::new(routes, vec![]).expect("a policy without issuers")

@@ -1,10 +1,11 @@
-//! What the pure part of a check costs: parsing, deciding with a remembered token, and verifying a new one.
+//! What the pure part of a check costs: parsing, deciding with a remembered token, verifying a new one, and finding the
+//! model that a body names.
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
 
 use std::hint::black_box;
 use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::json;
 use tollgate_core::check::decide;
 use tollgate_core::facts::{Evidence, Facts};
@@ -13,6 +14,8 @@ use tollgate_core::input::{CheckId, CheckInput, RawRequest};
 use tollgate_core::jwt::{
     Algorithm, Audiences, DEFAULT_MAX_TOKEN_BYTES, IssuerRules, KeySet, OpenToken, verify,
 };
+use tollgate_core::models::RouteModels;
+use tollgate_core::models::bodies::{json_model, multipart_model};
 use tollgate_core::policy::Policy;
 use tollgate_core::reply::Reply;
 use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
@@ -34,6 +37,7 @@ fn policy() -> Policy {
         forward_credential: false,
         unauthenticated_status: None,
         query_credential: None,
+        models: RouteModels::default(),
     };
     Policy::new(vec![route], vec![Arc::new(rules)]).expect("a bench policy")
 }
@@ -117,5 +121,41 @@ fn remembered(
     });
 }
 
-criterion_group!(decisions, benches);
+/// A chat of about `bytes`, with its model first or, as some SDKs write it, last.
+fn chat(bytes: usize, model_first: bool) -> String {
+    let turn = "{\"role\":\"user\",\"content\":\"Say \\\"hello\\\" to the w\u{f6}rld.\\nThen count from 1 to 10, slowly.\"},";
+    let turns = turn.repeat(bytes / turn.len());
+    let messages = format!("\"messages\":[{}],\"temperature\":0.7", turns.trim_end_matches(','));
+    let model = "\"model\":\"gpt-4o-mini\"";
+    if model_first { format!("{{{model},{messages}}}") } else { format!("{{{messages},{model}}}") }
+}
+
+fn bodies(c: &mut Criterion) {
+    for kib in [1, 100] {
+        for (name, first) in [("first", true), ("last", false)] {
+            let body = chat(kib << 10, first);
+            assert_eq!(json_model(body.as_bytes()), Ok(Some("gpt-4o-mini".into())));
+            let mut group = c.benchmark_group("model/json");
+            group.throughput(Throughput::Bytes(body.len() as u64));
+            group.bench_function(format!("{kib}KiB/{name}"), |b| {
+                b.iter(|| json_model(black_box(body.as_bytes())));
+            });
+        }
+        let file = "x".repeat(kib << 10);
+        let part = |head: &str, content: &str| {
+            format!("--b0und\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n")
+        };
+        let (file, model) =
+            (part("name=\"file\"; filename=\"a.wav\"", &file), part("name=\"model\"", "whisper-1"));
+        let body = format!("{file}{model}--b0und--\r\n");
+        assert_eq!(multipart_model(body.as_bytes(), "b0und"), Ok(Some("whisper-1".into())));
+        let mut group = c.benchmark_group("model/multipart");
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(format!("{kib}KiB"), |b| {
+            b.iter(|| multipart_model(black_box(body.as_bytes()), "b0und"));
+        });
+    }
+}
+
+criterion_group!(decisions, benches, bodies);
 criterion_main!(decisions);

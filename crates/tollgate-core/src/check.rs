@@ -6,8 +6,9 @@ use crate::facts::{Evidence, Facts};
 use crate::input::CheckInput;
 use crate::jwt::{TokenFault, verify};
 use crate::lookup::Lookup;
+use crate::models::{ModelOfRequest, ModelScope};
 use crate::permit::Permit;
-use crate::route::{Requirement, Route};
+use crate::route::{ClaimsRequirement, Requirement, Route};
 use crate::time::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,13 +23,14 @@ pub type Verdict<'p> = Result<Permit<'p>, Denial>;
 pub fn decide<'p>(facts: &Facts, input: &CheckInput<'p>) -> Verdict<'p> {
     let route =
         input.route.ok_or_else(|| Denial::new(DenialCode::NotAllowed, "no route matches the request"))?;
-    if matches!(route.requirement, Requirement::Public) {
-        return Ok(Permit::new(None, route));
-    }
-    let caller = authenticate(facts, input)?;
-    match authorize(&caller, route, input) {
-        Ok(()) => admit(caller, route),
-        Err(denial) => Err(denial.of(caller)),
+    let caller = match route.requirement {
+        Requirement::Public => None,
+        Requirement::Authenticated | Requirement::Claims(_) => Some(authenticate(facts, input)?),
+    };
+    let model = ModelOfRequest::of(input);
+    match authorize(caller.as_ref(), &model, route, input) {
+        Ok(()) => admit(caller, &model, route),
+        Err(denial) => Err(denial.about(caller, &model)),
     }
 }
 
@@ -88,11 +90,27 @@ fn live_key(key: &Arc<KeyRecord>, now: Timestamp) -> Result<Caller, Denial> {
 }
 
 /// May they?
-fn authorize(caller: &Caller, route: &Route, input: &CheckInput<'_>) -> Result<(), Denial> {
-    if let Caller::Key(key) = caller {
+fn authorize(
+    caller: Option<&Caller>,
+    model: &ModelOfRequest<'_>,
+    route: &Route,
+    input: &CheckInput<'_>,
+) -> Result<(), Denial> {
+    if let Some(Caller::Key(key)) = caller {
         authorize_key(key, route, input.client)?;
     }
-    let Requirement::Claims(required) = &route.requirement else { return Ok(()) };
+    if let (Some(caller), Requirement::Claims(required)) = (caller, &route.requirement) {
+        authorize_claims(caller, required, input)?;
+    }
+    ModelScope::of(caller, route).check(model)
+}
+
+/// May a caller with these groups and claims, on this request?
+fn authorize_claims(
+    caller: &Caller,
+    required: &ClaimsRequirement,
+    input: &CheckInput<'_>,
+) -> Result<(), Denial> {
     required.check_groups(caller.groups()).map_err(|reason| Denial::new(DenialCode::NotAllowed, reason))?;
     let Some(condition) = &required.condition else { return Ok(()) };
     match condition.holds(caller, input) {
@@ -131,8 +149,8 @@ fn authorize_key(key: &KeyRecord, route: &Route, client: Option<IpAddr>) -> Resu
 }
 
 /// Is there room? Budgets are the work of metering; an admitted caller is permitted.
-const fn admit(caller: Caller, route: &Route) -> Verdict<'_> {
-    Ok(Permit::new(Some(caller), route))
+fn admit<'p>(caller: Option<Caller>, model: &ModelOfRequest<'_>, route: &'p Route) -> Verdict<'p> {
+    Ok(Permit::new(caller, model.name().map(str::to_owned), route))
 }
 
 fn unavailable(reason: &'static str) -> Denial {

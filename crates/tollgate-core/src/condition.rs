@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::caller::Caller;
 use crate::input::CheckInput;
+use crate::models;
 
 /// The longest expression, in bytes.
 pub const MAX_EXPRESSION_BYTES: usize = 1000;
@@ -158,7 +159,7 @@ fn request(input: &CheckInput<'_>, with_body: bool) -> Result<Value, String> {
         ("headers", map(lines.iter().map(|(name, value)| (*name, string(value))))),
     ];
     if with_body {
-        if headers.all("x-envoy-auth-partial-body").any(|value| value != b"false") {
+        if models::is_cut(headers, input.body.len()) {
             return Err("the condition reads the body, and the gateway forwarded only a part of it".into());
         }
         let body = std::str::from_utf8(input.body).map_err(|_| "the body is not UTF-8 text".to_owned())?;
@@ -238,6 +239,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::headers::Headers;
+    use crate::models::ModelRules;
     use crate::target::Target;
     use crate::testing::key_record;
 
@@ -272,6 +274,7 @@ mod tests {
             credential: Ok(None),
             headers,
             body: br#"{"model":"m"}"#,
+            models: &ModelRules::NONE,
             client: None,
         };
         compile(text).unwrap().holds(&Caller::Key(Arc::new(key)), &input)

@@ -6,6 +6,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::caller::Caller;
+use crate::models::ModelOfRequest;
 
 /// The stable, machine-readable reason of a denial. The text of [`DenialCode::as_str`] is a public contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -200,9 +201,12 @@ impl DenialCode {
                 "The API key is not valid. Check that it was copied whole and has not been revoked."
             }
             Self::NotAllowed => "You may not make this request.",
-            Self::ModelNotAllowed => "You may not use this model.",
+            Self::ModelNotAllowed => {
+                "You may not use this model. GET /v1/models may list those that you may use."
+            }
             Self::ModelUndecidable => {
-                "Which model this request uses cannot be told, and you may not use all models."
+                "Which model this request uses cannot be told, and you may not use all models. Name it once, as the \
+                 API expects it, in an uncompressed body with its content-type."
             }
             Self::ProjectSuspended => "The project is suspended. Ask its owner.",
             Self::CallerSuspended => "Your access is suspended. Ask an administrator.",
@@ -259,12 +263,13 @@ pub struct Denial {
     code: DenialCode,
     reason: Cow<'static, str>,
     caller: Option<Caller>,
+    model: Option<String>,
 }
 
 impl Denial {
     /// A denial before the caller was known. `reason` is for the log and must hold no secret.
     pub fn new(code: DenialCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, reason: reason.into(), caller: None }
+        Self { code, reason: reason.into(), caller: None, model: None }
     }
 
     /// A denial of a known caller.
@@ -272,6 +277,12 @@ impl Denial {
     pub fn of(mut self, caller: Caller) -> Self {
         self.caller = Some(caller);
         self
+    }
+
+    /// A denial of this caller, if there is one, who asked for this model.
+    #[must_use]
+    pub fn about(self, caller: Option<Caller>, model: &ModelOfRequest<'_>) -> Self {
+        Self { caller, model: model.name().map(str::to_owned), ..self }
     }
 
     /// The true code, for log, metrics and audit; see [`DenialCode::public`] for what goes out.
@@ -287,6 +298,11 @@ impl Denial {
     /// The caller, when authentication had succeeded before the refusal.
     pub const fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
+    }
+
+    /// The model that was asked for, when it was looked for and found.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
     }
 
     /// Seconds after which trying again makes sense.

@@ -73,6 +73,24 @@ impl Fact {
     }
 }
 
+/// What is known of the models that the caller may use, told under compatibility names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ModelFact {
+    /// Whether the caller may use all models, some, or none.
+    Policy,
+    /// The names and patterns that the caller may use, comma-separated, unless it is all.
+    Allowed,
+}
+
+/// What fills a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Filling {
+    /// A fact about the caller or the check.
+    Caller(Fact),
+    /// A fact about models.
+    Models(ModelFact),
+}
+
 /// The header name of each fact, and the compatibility names if they are switched on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityHeaders {
@@ -81,13 +99,12 @@ pub struct IdentityHeaders {
 }
 
 /// Names that older gateways' backends read; see [`IdentityHeaders::with_compatibility`].
-const COMPATIBILITY: [(&str, Option<Fact>); 5] = [
-    ("x-account-id", Some(Fact::Subject)),
-    ("x-project-id", Some(Fact::Project)),
-    ("x-api-key-id", Some(Fact::KeyId)),
-    // Set once model policies exist; until then a client's own copy must not survive.
-    ("x-model-policy", None),
-    ("x-allowed-models", None),
+const COMPATIBILITY: [(&str, Filling); 5] = [
+    ("x-account-id", Filling::Caller(Fact::Subject)),
+    ("x-project-id", Filling::Caller(Fact::Project)),
+    ("x-api-key-id", Filling::Caller(Fact::KeyId)),
+    ("x-model-policy", Filling::Models(ModelFact::Policy)),
+    ("x-allowed-models", Filling::Models(ModelFact::Allowed)),
 ];
 
 impl Default for IdentityHeaders {
@@ -126,11 +143,11 @@ impl IdentityHeaders {
         self.names.iter().find(|(known, _)| *known == fact).map_or(fact.default_header(), |(_, name)| name)
     }
 
-    /// Every header with the fact that fills it; `None` is always removed.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, Option<Fact>)> {
+    /// Every header with what fills it. A header that nothing fills is removed.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Filling)> {
         let compatibility = if self.compatibility { COMPATIBILITY.as_slice() } else { &[] };
-        let own = self.names.iter().map(|(fact, name)| (name.as_str(), Some(*fact)));
-        own.chain(compatibility.iter().map(|(name, fact)| (*name, *fact)))
+        let own = self.names.iter().map(|(fact, name)| (name.as_str(), Filling::Caller(*fact)));
+        own.chain(compatibility.iter().copied())
     }
 }
 
@@ -144,9 +161,10 @@ pub fn encode(value: &str) -> String {
 
 /// Encodes a list, comma-separated; a comma inside an entry is percent-encoded. Entries that would pass
 /// [`MAX_VALUE_BYTES`] are left out from the first such entry on: fewer groups can only mean fewer rights.
-pub fn encode_list(values: &[String]) -> String {
+pub fn encode_list<T: AsRef<str>>(values: &[T]) -> String {
     let mut out = String::new();
     for value in values {
+        let value = value.as_ref();
         let before = out.len();
         if before > 0 {
             out.push(',');

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::credential::{self, Credential};
 use crate::denial::Denial;
 use crate::headers::Headers;
+use crate::models::ModelRules;
 use crate::policy::Policy;
 use crate::route::{Requirement, Route};
 use crate::target::Target;
@@ -65,8 +66,10 @@ pub struct CheckInput<'a> {
     pub credential: Result<Option<Credential<'a>>, Denial>,
     /// The header lines, for route conditions.
     pub headers: Headers<'a>,
-    /// The forwarded body, for route conditions.
+    /// The forwarded body, for route conditions and the model that it names.
     pub body: &'a [u8],
+    /// How the request's model is found.
+    pub models: &'a ModelRules,
     /// The client's address, when the gateway tells it.
     pub client: Option<IpAddr>,
 }
@@ -91,6 +94,6 @@ impl<'a> CheckInput<'a> {
             ),
         };
         let RawRequest { headers, body, client, .. } = request;
-        Ok(Self { target, route, credential, headers, body, client })
+        Ok(Self { target, route, credential, headers, body, models: &policy.models, client })
     }
 }

@@ -8,17 +8,23 @@ use crate::route::Route;
 #[derive(Debug)]
 pub struct Permit<'p> {
     caller: Option<Caller>,
+    model: Option<String>,
     route: &'p Route,
 }
 
 impl<'p> Permit<'p> {
-    pub(crate) const fn new(caller: Option<Caller>, route: &'p Route) -> Self {
-        Self { caller, route }
+    pub(crate) const fn new(caller: Option<Caller>, model: Option<String>, route: &'p Route) -> Self {
+        Self { caller, model, route }
     }
 
     /// Who calls; `None` on a public route.
     pub const fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
+    }
+
+    /// The model that the request asks for, aliases resolved; `None` when it uses none, or which one cannot be told.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
     }
 
     /// The route that admits the request.

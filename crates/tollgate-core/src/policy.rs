@@ -9,6 +9,7 @@ use crate::credential::CredentialHeader;
 use crate::denial::UnauthenticatedStatus;
 use crate::identity::IdentityHeaders;
 use crate::jwt::IssuerRules;
+use crate::models::ModelRules;
 use crate::route::Route;
 use crate::target::Target;
 
@@ -28,6 +29,8 @@ pub struct Policy {
     pub identity: IdentityHeaders,
     /// The largest token that is looked at, in bytes.
     pub max_token_bytes: usize,
+    /// How the model of a request is found.
+    pub models: ModelRules,
 }
 
 /// Why the parts do not make a policy.
@@ -75,6 +78,7 @@ impl Policy {
             realm: "tollgate".into(),
             identity: IdentityHeaders::default(),
             max_token_bytes: crate::jwt::DEFAULT_MAX_TOKEN_BYTES,
+            models: ModelRules::NONE,
         })
     }
 

@@ -1,5 +1,5 @@
-//! From verdict to answer, as plain values that each door only has to copy. Fields are private: an [`Allow`] is only
-//! ever made from a [`Permit`], and a [`Deny`] always has an error status.
+//! From verdict to answer, as plain values that each door only has to copy. Fields are private: an [`Allow`] and an
+//! [`Answer`] are only ever made from a [`Permit`], and a [`Deny`] always has an error status.
 
 use http::StatusCode;
 
@@ -7,8 +7,9 @@ use crate::caller::Caller;
 use crate::check::Verdict;
 use crate::denial::{Denial, DenialClass, DenialCode};
 use crate::dialect::Dialect;
-use crate::identity::{self, Fact, MAX_VALUE_BYTES};
+use crate::identity::{self, Fact, Filling, MAX_VALUE_BYTES, ModelFact};
 use crate::input::{CheckId, CheckInput};
+use crate::models::{self, ModelCatalogue, ModelScope};
 use crate::permit::Permit;
 use crate::policy::Policy;
 
@@ -17,6 +18,8 @@ use crate::policy::Policy;
 pub enum Reply<'p> {
     /// Let the request through, with these changes.
     Allow(Allow<'p>),
+    /// Answer the permitted request here; the backend need not see it.
+    Answer(Answer<'p>),
     /// Answer the caller instead.
     Deny(Deny<'p>),
 }
@@ -28,6 +31,14 @@ pub struct Allow<'p> {
     remove: Vec<&'p str>,
     remove_query: Option<&'p str>,
     metadata: Vec<(&'static str, String)>,
+}
+
+/// What a permitted caller gets from us in the backend's stead: 200, and a list of models.
+#[derive(Debug)]
+pub struct Answer<'p> {
+    headers: Vec<(&'p str, String)>,
+    body: String,
+    otherwise: Allow<'p>,
 }
 
 /// What a refused caller gets.
@@ -59,6 +70,23 @@ impl Allow<'_> {
     /// Facts for the gateway's dynamic metadata; values are strings, ids included.
     pub fn metadata(&self) -> &[(&'static str, String)] {
         &self.metadata
+    }
+}
+
+impl<'p> Answer<'p> {
+    /// Headers of the answer.
+    pub fn headers(&self) -> &[(&str, String)] {
+        &self.headers
+    }
+
+    /// The body: JSON.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// What a door does that cannot answer in a backend's stead: let the request through.
+    pub const fn otherwise(&self) -> &Allow<'p> {
+        &self.otherwise
     }
 }
 
@@ -98,7 +126,16 @@ impl<'p> Reply<'p> {
         check_id: CheckId,
     ) -> Self {
         match verdict {
-            Ok(permit) => Self::Allow(allow(permit, policy, check_id)),
+            Ok(permit) => {
+                let allow = allow(permit, policy, check_id);
+                let asked = input.map(|i| &i.target).filter(|target| ModelCatalogue::is_asked_for(target));
+                match (&permit.route().models.catalogue, asked) {
+                    (Some(catalogue), Some(target)) => {
+                        Self::Answer(answer(permit, catalogue, &target.path, policy, check_id, allow))
+                    }
+                    _ => Self::Allow(allow),
+                }
+            }
             Err(denial) => Self::Deny(deny(denial, input, policy, check_id)),
         }
     }
@@ -107,9 +144,13 @@ impl<'p> Reply<'p> {
 fn allow<'p>(permit: &Permit<'p>, policy: &'p Policy, check_id: CheckId) -> Allow<'p> {
     let mut set = Vec::with_capacity(Fact::ALL.len());
     let mut remove = Vec::new();
-    let mut metadata = Vec::with_capacity(Fact::ALL.len() + 1);
-    for (name, fact) in policy.identity.headers() {
-        match fact.and_then(|fact| value(fact, permit.caller(), check_id)) {
+    let mut metadata = Vec::with_capacity(Fact::ALL.len() + 2);
+    for (name, filling) in policy.identity.headers() {
+        let value = match filling {
+            Filling::Caller(fact) => value(fact, permit.caller(), check_id),
+            Filling::Models(fact) => model_value(fact, permit),
+        };
+        match value {
             // An empty value would leave the client's own header standing in some Envoy versions.
             Some(value) if !value.is_empty() && value.len() <= MAX_VALUE_BYTES => set.push((name, value)),
             _ => remove.push(name),
@@ -119,6 +160,9 @@ fn allow<'p>(permit: &Permit<'p>, policy: &'p Policy, check_id: CheckId) -> Allo
         if let Some(value) = value(fact, permit.caller(), check_id) {
             metadata.push((fact.as_str(), value));
         }
+    }
+    if let Some(model) = permit.model() {
+        metadata.push(("model", identity::encode(model)));
     }
     metadata.push(("route", identity::encode(&permit.route().name)));
     if !permit.route().forward_credential {
@@ -152,6 +196,39 @@ fn value(fact: Fact, caller: Option<&Caller>, check_id: CheckId) -> Option<Strin
     }
 }
 
+fn model_value(fact: ModelFact, permit: &Permit<'_>) -> Option<String> {
+    let scope = ModelScope::of(permit.caller(), permit.route());
+    match fact {
+        ModelFact::Policy => Some(scope.kind().to_owned()),
+        ModelFact::Allowed => scope.patterns().map(|patterns| identity::encode_list(&patterns)),
+    }
+}
+
+/// The catalogue's models, as far as the caller may use them.
+fn answer<'p>(
+    permit: &Permit<'_>,
+    catalogue: &ModelCatalogue,
+    path: &str,
+    policy: &'p Policy,
+    check_id: CheckId,
+    otherwise: Allow<'p>,
+) -> Answer<'p> {
+    let scope = ModelScope::of(permit.caller(), permit.route());
+    let usable = |name: &&str| policy.models.meant((*name).into()).is_ok_and(|meant| scope.allows(&meant));
+    let body = models::listing(Dialect::of_path(path), catalogue.names().filter(usable));
+    Answer { headers: answer_headers(policy, "application/json", check_id), body, otherwise }
+}
+
+/// Headers of everything that we answer ourselves.
+fn answer_headers<'p>(policy: &'p Policy, content_type: &str, check_id: CheckId) -> Vec<(&'p str, String)> {
+    vec![
+        (policy.identity.check_id_header(), check_id.to_string()),
+        ("content-type", content_type.to_owned()),
+        ("cache-control", "no-store".to_owned()),
+        ("x-content-type-options", "nosniff".to_owned()),
+    ]
+}
+
 fn deny<'p>(
     denial: &Denial,
     input: Option<&CheckInput<'_>>,
@@ -163,12 +240,7 @@ fn deny<'p>(
         route.and_then(|r| r.unauthenticated_status).unwrap_or(policy.unauthenticated_status);
     let status = denial.code().status(unauthenticated);
     let dialect = input.map_or(Dialect::Text, |i| Dialect::of_path(&i.target.path));
-    let mut headers = vec![
-        (policy.identity.check_id_header(), check_id.to_string()),
-        ("content-type", dialect.content_type().to_owned()),
-        ("cache-control", "no-store".to_owned()),
-        ("x-content-type-options", "nosniff".to_owned()),
-    ];
+    let mut headers = answer_headers(policy, dialect.content_type(), check_id);
     if denial.code().class() == DenialClass::Unauthenticated {
         headers.push(("www-authenticate", challenge(denial.code().public(), &policy.realm)));
     }

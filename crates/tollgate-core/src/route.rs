@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::condition::Condition;
 use crate::denial::UnauthenticatedStatus;
+use crate::models::RouteModels;
 use crate::target::Target;
 
 /// One rule of the policy.
@@ -31,6 +32,8 @@ pub struct Route {
     pub unauthenticated_status: Option<UnauthenticatedStatus>,
     /// The query parameter in which a credential may stand on this route.
     pub query_credential: Option<String>,
+    /// Which models its requests may use, and whether they use any.
+    pub models: RouteModels,
 }
 
 /// What a route asks of its callers.

@@ -22,6 +22,7 @@ use tollgate_core::jwt::{
     verify,
 };
 use tollgate_core::lookup::Lookup;
+use tollgate_core::models::RouteModels;
 use tollgate_core::policy::{Policy, PolicyError};
 use tollgate_core::reply::Reply;
 use tollgate_core::route::{ClaimsRequirement, HostPattern, PathPattern, Requirement, Route};
@@ -44,6 +45,7 @@ fn route(name: &str, path: &str, requirement: Requirement) -> Route {
         forward_credential: false,
         unauthenticated_status: None,
         query_credential: None,
+        models: RouteModels::default(),
     }
 }
 
@@ -463,6 +465,7 @@ proptest! {
                     prop_assert!(!value.is_empty() && clean(value) && clean(name), "{}: {:?}", name, value);
                 }
             }
+            Reply::Answer(_) => return Err(TestCaseError::fail("no route here has a catalogue")),
             Reply::Deny(deny) => {
                 prop_assert!(verdict.is_err());
                 prop_assert!(deny.status().as_u16() >= 400);

@@ -8,13 +8,15 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tollgate_core::caller::Caller;
-use tollgate_core::check::decide;
+use tollgate_core::check::{Verdict, decide};
 use tollgate_core::credential::Credential;
+use tollgate_core::denial::DenialCode;
 use tollgate_core::facts::{Evidence, Facts};
 use tollgate_core::headers::Headers;
 use tollgate_core::input::{CheckId, CheckInput, RawRequest};
 use tollgate_core::jwt::OpenToken;
 use tollgate_core::lookup::Lookup;
+use tollgate_core::models::ModelOfRequest;
 use tollgate_core::reply::Reply;
 use tollgate_core::route::{Requirement, Route};
 use tollgate_core::time::Timestamp;
@@ -194,9 +196,13 @@ pub async fn explain(mut loaded: Loaded, request: &Request, wishes: &Wishes) -> 
     match caller {
         Some(caller) => {
             told.step("caller", true, who(caller, now));
+            model(&mut told, &input, &verdict);
             told.step("rights", verdict.is_ok(), reason.clone().unwrap_or_else(|| "enough".into()));
         }
-        None if input.route.is_some_and(is_public) => told.step("caller", true, "nobody is asked"),
+        None if input.route.is_some_and(is_public) => {
+            told.step("caller", true, "nobody is asked");
+            model(&mut told, &input, &verdict);
+        }
         None => told.step("caller", false, reason.clone().unwrap_or_default()),
     }
     conclude(&mut told, &Reply::new(&verdict, Some(&input), policy, id), reason.as_deref());
@@ -220,6 +226,18 @@ fn evidence(told: &mut Explanation, facts: &Facts) {
     }
 }
 
+fn model(told: &mut Explanation, input: &CheckInput<'_>, verdict: &Verdict<'_>) {
+    let refused = verdict.as_ref().is_err_and(|denial| {
+        matches!(denial.code(), DenialCode::ModelNotAllowed | DenialCode::ModelUndecidable)
+    });
+    let detail = match ModelOfRequest::of(input) {
+        ModelOfRequest::Named(name) => format!("'{name}'"),
+        ModelOfRequest::NotAsked => "none is used".to_owned(),
+        ModelOfRequest::Undecidable(why) => format!("cannot be told: {why}"),
+    };
+    told.step("model", !refused, detail);
+}
+
 fn conclude(told: &mut Explanation, reply: &Reply<'_>, reason: Option<&str>) {
     match reply {
         Reply::Allow(allow) => {
@@ -227,6 +245,12 @@ fn conclude(told: &mut Explanation, reply: &Reply<'_>, reason: Option<&str>) {
             told.status = 200;
             told.headers =
                 allow.set().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        }
+        Reply::Answer(answer) => {
+            told.verdict = "permit";
+            told.status = 200;
+            told.headers =
+                answer.headers().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         }
         Reply::Deny(deny) => {
             told.verdict = "deny";

@@ -4,7 +4,7 @@ pub mod explain;
 mod options;
 mod reload;
 
-pub use options::logs as log_options;
+pub use options::{logs as log_options, store as store_options};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 pub mod config;
 mod dev;
+mod doctor;
 mod gateway;
 mod healthcheck;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Try a gateway from outside: what it must refuse and what it must let through.
     Verify(verify::VerifyArgs),
+    /// Look at cluster, configuration and everything it names; say what is wrong and how to mend it.
+    Doctor(doctor::DoctorArgs),
     /// Measure a gateway under load.
     Bench(bench::BenchArgs),
     /// Print a completion script for a shell.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => command.run(config.as_deref()),
         Command::Healthcheck(args) => healthcheck::run(config.as_deref(), &args),
         Command::Verify(args) => verify::run(args),
+        Command::Doctor(args) => doctor::run(config.as_deref(), args),
         Command::Bench(args) => bench::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use super::backend::{self, BackendOptions};
 use super::envoy::{
-    Backend, BootstrapOptions, Door, EnvoyProcess, FindOptions, Gateway, bootstrap, locate, system_ca_file,
+    Backend, BootstrapOptions, Door, EnvoyProcess, FindOptions, Gateway, RequestBody, bootstrap, locate,
+    system_ca_file,
 };
 use super::issuer::{DevIssuer, DevIssuerOptions, SystemEntropy};
 use crate::app::{App, World};
@@ -184,7 +185,9 @@ impl Stand {
         )?;
 
         let gateway = loopback(ports.gateway_port);
-        let front = Gateway::new(gateway, Door::grpc(app.addresses.grpc), backend);
+        let mut front = Gateway::new(gateway, Door::grpc(app.addresses.grpc), backend);
+        // Where the model stands. Larger bodies pass for those who may use every model.
+        front.request_body = Some(RequestBody { max_bytes: 1 << 20, allow_partial: true, as_bytes: true });
         let mut boot = BootstrapOptions::new(loopback(ports.admin_port), vec![front]);
         boot.access_log = Some(options.state_dir.join("access.log"));
         let envoy_log = options.state_dir.join("envoy.log");

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tollgate_core::models::{ModelCatalogue, RouteModels};
 use tollgate_core::policy::Policy;
 use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
 use tollgate_core::time::Timestamp;
@@ -33,6 +34,7 @@ fn route(name: &str, host: HostPattern, path: &str, requirement: Requirement) ->
         forward_credential: false,
         unauthenticated_status: None,
         query_credential: None,
+        models: RouteModels::default(),
     }
 }
 
@@ -52,11 +54,25 @@ pub fn gate(max_concurrent: usize) -> Arc<Gate> {
 
 /// As [`gate`], with another clock.
 pub fn gate_with(max_concurrent: usize, clock: Arc<dyn Clock>) -> Arc<Gate> {
+    gate_on(routes(), max_concurrent, clock)
+}
+
+/// As [`gate`], and the list of models below `/public` is answered: it has one, `m`.
+pub fn gate_with_catalogue() -> Arc<Gate> {
+    let mut routes = routes();
+    routes[0].models.catalogue = Some(ModelCatalogue::new(vec!["m".into()]).unwrap());
+    gate_on(routes, 1, Arc::new(Still))
+}
+
+fn routes() -> Vec<Route> {
     let host = || HostPattern::parse("ai.example").unwrap();
-    let routes = vec![
+    vec![
         route("public", host(), "/public", Requirement::Public),
         route("rest", host(), "/", Requirement::Authenticated),
-    ];
+    ]
+}
+
+fn gate_on(routes: Vec<Route>, max_concurrent: usize, clock: Arc<dyn Clock>) -> Arc<Gate> {
     let metrics = Arc::new(Metrics::new(&["envoy_grpc", "envoy_http", "nginx", "forward_auth"], Still.now()));
     let deps = ViewDeps {
         store: None,

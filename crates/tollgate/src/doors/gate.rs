@@ -220,9 +220,9 @@ struct Record<'a> {
 
 impl Record<'_> {
     fn describe<'s>(&'s self, verdict: &'s Verdict<'_>, input: Option<&'s CheckInput<'_>>) -> Decision<'s> {
-        let (caller, denial) = match verdict {
-            Ok(permit) => (permit.caller(), None),
-            Err(denial) => (denial.caller(), Some((denial.code(), denial.reason()))),
+        let (caller, model, denial) = match verdict {
+            Ok(permit) => (permit.caller(), permit.model(), None),
+            Err(denial) => (denial.caller(), denial.model(), Some((denial.code(), denial.reason()))),
         };
         Decision {
             check_id: self.id,
@@ -230,6 +230,7 @@ impl Record<'_> {
             now: self.now,
             denial,
             caller,
+            model,
             route: input.and_then(|i| i.route).map(|r| r.name.as_str()),
             method: input.map(|i| i.target.method),
             host: input.map(|i| i.target.host.as_ref()),

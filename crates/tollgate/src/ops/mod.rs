@@ -2,6 +2,7 @@
 //! configuration, `bench` at a gateway under load. None of them is on the way of a check.
 
 pub mod bench;
+pub mod doctor;
 pub mod target;
 pub mod token;
 pub mod verify;

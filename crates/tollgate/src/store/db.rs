@@ -10,7 +10,7 @@ use sqlx::sqlite::{
 
 use super::{StoreError, StoreOptions};
 
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+pub(super) static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// A connected database of either kind.
 #[derive(Debug)]
@@ -114,5 +114,5 @@ pub(super) fn failed(error: &sqlx::Error) -> StoreError {
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[PING];
-const PING: &str = "SELECT 1";
-const IN_RECOVERY: &str = "SELECT pg_is_in_recovery()";
+pub(super) const PING: &str = "SELECT 1";
+pub(super) const IN_RECOVERY: &str = "SELECT pg_is_in_recovery()";

@@ -54,6 +54,8 @@ pub struct Decision<'a> {
     pub denial: Option<(DenialCode, &'a str)>,
     /// Who called, once proven.
     pub caller: Option<&'a Caller>,
+    /// The model that was asked for, aliases resolved.
+    pub model: Option<&'a str>,
     /// The route that was matched.
     pub route: Option<&'a str>,
     /// The request's method.
@@ -136,6 +138,7 @@ impl DecisionLog {
             caller.issuer = issuer,
             key.id = key.map(|k| k.id.as_str()),
             project = key.map(|k| k.project.id.as_str()),
+            model = decision.model.map(shown),
             route = decision.route,
             method = decision.method,
             host = decision.host.map(shown),

@@ -55,6 +55,15 @@ pub enum FetchError {
     },
 }
 
+/// A document, and what its server says the time is.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The document.
+    pub body: Vec<u8>,
+    /// The `Date` header (RFC 9110 section 6.6.1).
+    pub date: Option<String>,
+}
+
 /// A client for one issuer.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
@@ -96,12 +105,22 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`]; the body of a failed answer is not read.
     pub async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+        Ok(self.get_dated(url).await?.body)
+    }
+
+    /// Fetches one document with its date.
+    ///
+    /// # Errors
+    /// [`FetchError`]; the body of a failed answer is not read.
+    pub async fn get_dated(&self, url: &Url) -> Result<Fetched, FetchError> {
         self.check_scheme(url)?;
         let response = self.client.get(url.clone()).send().await.map_err(|error| unreachable(url, error))?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(url.clone(), response.status()));
         }
-        self.read(url, response).await
+        let date = response.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.map(str::to_owned);
+        Ok(Fetched { body: self.read(url, response).await?, date })
     }
 
     /// Sends a request and reads the answer whatever its status is; a redirect is an answer.

@@ -9,9 +9,9 @@ mod keys;
 mod rulebook;
 mod token_cache;
 
-pub use discovery::DiscoveryError;
+pub use discovery::{DiscoveryError, jwks_url};
 pub use evidence::{Gathered, Remember, gather_token};
-pub use fetch::{FetchError, FetchLimits, Fetcher};
+pub use fetch::{FetchError, FetchLimits, Fetched, Fetcher};
 pub use issuer::{Epoch, FoundKey, IssuerSource, IssuerStatus, KeyLocation};
 pub use keys::{Jitter, KeysView, ViewDeps};
 pub use rulebook::{CurrentRulebook, Rulebook};

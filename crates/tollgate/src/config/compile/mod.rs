@@ -1,6 +1,7 @@
 //! From settings to what the process works with: the core's policy, and where each issuer's keys are.
 
 mod issuers;
+mod models;
 mod routes;
 
 use tollgate_core::credential::{CredentialForm, CredentialHeader};
@@ -27,10 +28,11 @@ pub struct Compiled {
 /// Every problem that was found; they have paths and no places.
 pub fn compile(settings: &Settings) -> Result<Compiled, Vec<Problem>> {
     let mut problems = Vec::new();
-    let routes = routes::compile(&settings.routes, &mut problems);
+    let routes = routes::compile(&settings.routes, &settings.models, &mut problems);
     let issuers = issuers::compile(settings, &mut problems);
     let credential_headers = credential_headers(settings, &mut problems);
     let identity = identity(settings, &credential_headers, &mut problems);
+    let models = models::rules(&settings.models, &credential_headers, &identity, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -40,6 +42,7 @@ pub fn compile(settings: &Settings) -> Result<Compiled, Vec<Problem>> {
     policy.unauthenticated_status = settings.checks.unauthenticated_status.0;
     policy.realm.clone_from(&settings.checks.realm);
     policy.identity = identity;
+    policy.models = models;
     policy.max_token_bytes = settings.checks.max_token_bytes;
     Ok(Compiled { policy, issuers })
 }

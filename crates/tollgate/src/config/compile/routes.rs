@@ -6,13 +6,18 @@ use std::thread;
 use tollgate_core::condition::Condition;
 use tollgate_core::route::{ClaimsRequirement, HostPattern, PathPattern, Requirement, Route};
 
+use super::models::of_route;
 use crate::config::problem::Problem;
-use crate::config::settings::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
+use crate::config::settings::{Access, AccessWord, ClaimsAccess, ModelSettings, PathSettings, RouteSettings};
 
 /// The parser of conditions recurses before it can measure the depth; this bounds what a hostile line could reach.
 const CONDITION_STACK_BYTES: usize = 64 << 20;
 
-pub(super) fn compile(settings: &[RouteSettings], problems: &mut Vec<Problem>) -> Vec<Route> {
+pub(super) fn compile(
+    settings: &[RouteSettings],
+    models: &ModelSettings,
+    problems: &mut Vec<Problem>,
+) -> Vec<Route> {
     let mut conditions = compile_conditions(settings).into_iter();
     let mut names = HashSet::new();
     let mut routes = Vec::with_capacity(settings.len());
@@ -48,6 +53,7 @@ pub(super) fn compile(settings: &[RouteSettings], problems: &mut Vec<Problem>) -
             forward_credential: route.forward_credential,
             unauthenticated_status: route.unauthenticated_status.map(|s| s.0),
             query_credential: route.query_credential.clone(),
+            models: of_route(route, models, &path, problems),
         });
     }
     routes

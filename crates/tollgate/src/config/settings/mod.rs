@@ -7,6 +7,7 @@ mod address;
 mod checks;
 mod issuer;
 mod login;
+mod models;
 mod people;
 mod route;
 mod server;
@@ -26,6 +27,7 @@ pub use self::issuer::{
 pub use self::login::{
     IntrospectionClientSettings, IntrospectionSettings, LoginSettings, PortalSettings, SessionSettings,
 };
+pub use self::models::{ModelPolicySettings, ModelPolicyWord, ModelSettings};
 pub use self::people::{ApiSettings, OrganizationMakers, TenancySettings};
 pub use self::route::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
 pub use self::server::{
@@ -50,6 +52,8 @@ pub struct Settings {
     pub issuers: Vec<IssuerSettings>,
     /// One issuer in the form of older deployments; `issuers` can say more.
     pub oauth2: Option<OAuth2Settings>,
+    /// How the model of a request is found, for routes and keys that may use some models only.
+    pub models: ModelSettings,
     /// Which requests may pass. The first entry that matches decides; a request that none matches is denied.
     pub routes: Vec<RouteSettings>,
     /// Memory for tokens that were verified before.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::UnauthenticatedStatusSetting;
+use super::models::ModelPolicySettings;
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,20 @@ pub struct RouteSettings {
     #[serde(default)]
     #[schemars(length(min = 1, max = 64))]
     pub query_credential: Option<String>,
+    /// The models that requests of this route may use: `all`, `none`, or a list of names and patterns (`gpt-4o`,
+    /// `claude-*`). Holds for every caller; a key's own policy can only narrow it further.
+    #[serde(default)]
+    #[schemars(extend("x-hint" = "write `all`, `none`, or a list such as `[gpt-4o, claude-*]`"))]
+    pub models: ModelPolicySettings,
+    /// Whether requests of this route use models. `false` is for routes to tools, files and the like: nothing in their
+    /// requests is taken for a model's name, and model policies let them pass.
+    #[serde(default = "yes")]
+    pub uses_models: bool,
+    /// The models behind this route. With it, `GET …/models` is answered here with those that the caller may use (gRPC
+    /// door; the HTTP doors let the request through to the backend).
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub model_list: Option<Vec<String>>,
 }
 
 /// A set of paths, matched on the canonical path.
@@ -91,4 +106,8 @@ pub struct ClaimsAccess {
 
 fn any_host() -> Vec<String> {
     vec!["*".into()]
+}
+
+const fn yes() -> bool {
+    true
 }

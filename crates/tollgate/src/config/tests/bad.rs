@@ -5,6 +5,13 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 
+/// One route, and what else it says.
+macro_rules! route {
+    ($more:literal) => {
+        concat!("routes: [{name: a, paths: [{prefix: /}], access: authenticated, ", $more, "}]")
+    };
+}
+
 /// Each text, and a part of one line of what it says.
 const TABLE: &[(&str, &str)] = &[
     // unknown keys
@@ -44,6 +51,26 @@ const TABLE: &[(&str, &str)] = &[
     ("telemetry: {otlp: {endpoint: collector}}", "write an absolute URL"),
     ("telemetry: {otlp: {headers: {'a b': x}}}", "telemetry.otlp.headers.a b: not a header name"),
     ("routes:", "routes: expected a list, found nothing"),
+    // models
+    ("models: {aliases: {a: b, b: c}}", "models.aliases.a: 'b' is an alias itself; write what it stands for"),
+    ("models: {aliases: {'a*': b}}", "models.aliases.a*: 'a*: b' is not a name for a name"),
+    ("models: {aliases: {a: ''}}", "models.aliases.a: 'a: ' is not a name"),
+    ("models: {trusted_header: 'a b'}", "models.trusted_header: "),
+    ("models: {trusted_header: Content-Type}", "models.trusted_header: 'content-type' says something else"),
+    ("models: {trusted_header: x-api-key}", "models.trusted_header: 'x-api-key' says something else"),
+    ("models: {trusted_header: x-tollgate-user}", "'x-tollgate-user' says something else"),
+    (route!("models: everything"), "routes[0].models: 'everything' is not known here"),
+    (route!("models: []"), "routes[0].models: the list needs at least 1 entry"),
+    (route!("models:"), "routes[0].models: expected "),
+    (route!("models: ['a b']"), "routes[0].models: 'a b' is not a model name or pattern"),
+    (route!("models: [a, a]"), "routes[0].models: 'a' stands in the list twice"),
+    (route!("models: none, uses_models: false"), "routes[0].uses_models: says that no model is used here"),
+    (route!("model_list: []"), "routes[0].model_list: the list needs at least 1 entry"),
+    (route!("model_list: ['a*']"), "routes[0].model_list: 'a*' is not a model name"),
+    (
+        concat!("models: {aliases: {fast: m}}\n", route!("models: [fast]")),
+        "routes[0].models[0]: 'fast' is an alias; list what it stands for: 'm'",
+    ),
     // listeners
     ("server: {http: {listen: 3000}}", "server.http.listen: expected text, found a number"),
     ("server: {http: {listen: 'localhost:3000'}}", "'localhost:3000': write an IP address and a port"),

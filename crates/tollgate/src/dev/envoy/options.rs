@@ -94,7 +94,7 @@ impl Door {
 
     /// The HTTP door at `address` with the credential and tracing headers that Tollgate reads.
     pub fn http(address: SocketAddr, path_prefix: &str) -> Self {
-        const READ: [&str; 8] = [
+        const READ: [&str; 9] = [
             "x-api-key",
             "api-key",
             "x-goog-api-key",
@@ -103,6 +103,7 @@ impl Door {
             "traceparent",
             "tracestate",
             "content-type",
+            "content-encoding",
         ];
         let allowed_headers = READ.iter().map(|&name| name.to_owned()).collect();
         Self::Http { address, path_prefix: path_prefix.to_owned(), allowed_headers }

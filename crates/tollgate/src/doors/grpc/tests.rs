@@ -12,7 +12,7 @@ use tollgate_envoy::core::v3::header_value_option::HeaderAppendAction;
 use tollgate_envoy::core::v3::{HeaderMap, HeaderValue};
 
 use super::*;
-use crate::doors::fixture::{Broken, gate, gate_with};
+use crate::doors::fixture::{Broken, gate, gate_with, gate_with_catalogue};
 
 fn http(path: &str, lines: &[(&str, &str)]) -> HttpRequest {
     HttpRequest {
@@ -57,6 +57,19 @@ async fn a_panic_and_an_overload_are_denials() {
     assert_eq!(summary(&check(broken, Some(http("/public", &[]))).await), (14, 503));
     assert_eq!(summary(&check(gate(0), Some(http("/public", &[]))).await), (14, 503));
     assert_eq!(summary(&check(gate(1), Some(http("/public", &[]))).await), (0, 200));
+}
+
+/// Envoy takes the first for a permit whatever its body says, and the second for one that it must not forward.
+#[tokio::test]
+async fn an_answer_in_the_backends_stead_is_no_permit_to_envoy() {
+    for (path, expected) in [("/public/v1/models", (10, 200)), ("/public/v1/models/x", (0, 200))] {
+        let answer = check(gate_with_catalogue(), Some(http(path, &[]))).await;
+        assert_eq!(summary(&answer), expected, "{path}");
+        if let Some(HttpResponse::DeniedResponse(answered)) = &answer.http_response {
+            let list: serde_json::Value = serde_json::from_str(&answered.body).unwrap();
+            assert_eq!(list["data"][0]["id"], "m");
+        }
+    }
 }
 
 #[tokio::test]

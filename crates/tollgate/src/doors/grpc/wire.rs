@@ -9,7 +9,7 @@ use prost_types::{Struct, Value, value::Kind};
 use tollgate_core::denial::{Denial, DenialClass, DenialCode};
 use tollgate_core::headers::Headers;
 use tollgate_core::input::RawRequest;
-use tollgate_core::reply::{Allow, Deny, Reply};
+use tollgate_core::reply::{Allow, Answer, Deny, Reply};
 use tollgate_envoy::auth::v3::{
     AttributeContext, CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse,
     check_response::HttpResponse,
@@ -31,6 +31,8 @@ mod code {
     pub const INVALID_ARGUMENT: i32 = 3;
     pub const PERMISSION_DENIED: i32 = 7;
     pub const RESOURCE_EXHAUSTED: i32 = 8;
+    /// Not a denial, but not a permit to go on either: the request ends with our answer.
+    pub const ABORTED: i32 = 10;
     pub const UNAVAILABLE: i32 = 14;
     pub const UNAUTHENTICATED: i32 = 16;
 }
@@ -101,6 +103,11 @@ pub fn respond(reply: &Reply<'_>) -> CheckResponse {
             dynamic_metadata: Some(metadata(allow.metadata())),
             http_response: Some(HttpResponse::OkResponse(ok(allow))),
         },
+        Reply::Answer(answer) => CheckResponse {
+            status: Some(Status { code: code::ABORTED, ..Status::default() }),
+            dynamic_metadata: Some(metadata(answer.otherwise().metadata())),
+            http_response: Some(HttpResponse::DeniedResponse(answered(answer))),
+        },
         Reply::Deny(deny) => CheckResponse {
             status: Some(Status { code: status_code(deny.code()), ..Status::default() }),
             dynamic_metadata: Some(metadata(deny.metadata())),
@@ -137,6 +144,15 @@ fn ok(allow: &Allow<'_>) -> OkHttpResponse {
         headers_to_remove: allow.remove().iter().map(ToString::to_string).collect(),
         query_parameters_to_remove: allow.remove_query().map(str::to_owned).into_iter().collect(),
         ..OkHttpResponse::default()
+    }
+}
+
+/// Envoy knows one way to answer in a backend's stead, and calls it denied whatever its status.
+fn answered(answer: &Answer<'_>) -> DeniedHttpResponse {
+    DeniedHttpResponse {
+        status: Some(HttpStatus { code: 200 }),
+        headers: answer.headers().iter().map(|(name, value)| header(name, value)).collect(),
+        body: answer.body().to_owned(),
     }
 }
 

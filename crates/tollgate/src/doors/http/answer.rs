@@ -1,4 +1,7 @@
 //! What each HTTP door answers. Exactly 200 permits; a denial is never anything that some proxy takes for a permit. Pure.
+//!
+//! No proxy here can be given an answer for its client that has status 200: to it that is a permit. So what could be
+//! answered in the backend's stead is let through.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -14,10 +17,10 @@ const DENIAL: HeaderName = HeaderName::from_static("x-tollgate-denial");
 
 /// For Envoy's HTTP ext_authz. `unavailable` replaces 5xx, which Envoy would take for a failure of ours.
 pub fn envoy(reply: &Reply<'_>, unavailable: StatusCode) -> Response {
-    match reply {
-        Reply::Allow(allow) if allow.remove().is_empty() => permit(allow, &[]),
-        Reply::Allow(allow) => permit(allow, &[(ENVOY_REMOVE.as_str(), &allow.remove().join(", "))]),
-        Reply::Deny(deny) => {
+    match outcome(reply) {
+        Ok(allow) if allow.remove().is_empty() => permit(allow, &[]),
+        Ok(allow) => permit(allow, &[(ENVOY_REMOVE.as_str(), &allow.remove().join(", "))]),
+        Err(deny) => {
             let undecided = deny.code().class() == DenialClass::Unavailable;
             refuse(deny, if undecided { unavailable } else { deny.status() })
         }
@@ -28,9 +31,9 @@ pub fn envoy(reply: &Reply<'_>, unavailable: StatusCode) -> Response {
 /// it is, and `x-tollgate-denial` says the code for an `error_page` to show. A header without a value is left out:
 /// nginx' variable is then empty, and it sends no header whose value is empty.
 pub fn nginx(reply: &Reply<'_>) -> Response {
-    match reply {
-        Reply::Allow(allow) => permit(allow, &[]),
-        Reply::Deny(deny) => refuse(
+    match outcome(reply) {
+        Ok(allow) => permit(allow, &[]),
+        Err(deny) => refuse(
             deny,
             match deny.code().class() {
                 DenialClass::Unauthenticated | DenialClass::Unavailable => deny.status(),
@@ -48,12 +51,21 @@ pub fn nginx(reply: &Reply<'_>) -> Response {
 /// empty: what Caddy before 2.10 copies for a missing header is the text of its own placeholder, which a backend would
 /// read as a name.
 pub fn forward_auth(reply: &Reply<'_>) -> Response {
-    match reply {
-        Reply::Allow(allow) => {
+    match outcome(reply) {
+        Ok(allow) => {
             let empty: Vec<_> = allow.remove().iter().map(|name| (*name, "")).collect();
             permit(allow, &empty)
         }
-        Reply::Deny(deny) => refuse(deny, deny.status()),
+        Err(deny) => refuse(deny, deny.status()),
+    }
+}
+
+/// What is left of a reply where only yes and no can be said.
+const fn outcome<'r, 'p>(reply: &'r Reply<'p>) -> Result<&'r Allow<'p>, &'r Deny<'p>> {
+    match reply {
+        Reply::Allow(allow) => Ok(allow),
+        Reply::Answer(answer) => Ok(answer.otherwise()),
+        Reply::Deny(deny) => Err(deny),
     }
 }
 
@@ -114,6 +126,7 @@ mod tests {
     use tollgate_core::identity::IdentityHeaders;
     use tollgate_core::input::{CheckId, CheckInput, RawRequest};
     use tollgate_core::lookup::Lookup;
+    use tollgate_core::models::RouteModels;
     use tollgate_core::policy::Policy;
     use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
     use tollgate_core::testing::key_record;
@@ -159,6 +172,7 @@ mod tests {
             forward_credential,
             unauthenticated_status: None,
             query_credential: None,
+            models: RouteModels::default(),
         };
         let mut policy = Policy::new(vec![route], vec![]).unwrap();
         policy.identity = IdentityHeaders::default().with_compatibility(compatibility);

@@ -63,8 +63,15 @@ impl Gate {
                     "path_prefix": path_prefix,
                     "authorization_response": {"allowed_upstream_headers": names(&IDENTITY_HEADERS)},
                 });
-                config["allowed_headers"] =
-                    names(&["x-api-key", "api-key", "x-goog-api-key", "x-request-id"]);
+                // The last two say what a forwarded body is.
+                config["allowed_headers"] = names(&[
+                    "x-api-key",
+                    "api-key",
+                    "x-goog-api-key",
+                    "x-request-id",
+                    "content-type",
+                    "content-encoding",
+                ]);
             }
         }
         if let Some((max, partial)) = self.with_request_body {

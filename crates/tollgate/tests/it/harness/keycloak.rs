@@ -22,8 +22,8 @@ const START_LIMIT: Duration = Duration::from_secs(240);
 
 /// Runs Keycloak until it ends, this script is told to end, or its standard input closes, which is when the test process
 /// is gone, however it went: the value below lives in a static, and statics are not dropped. Keycloak gets a process
-/// group of its own, so that the JVM ends with its script, and its private copy goes last.
-const WATCHDOG: &str = r#"
+/// group of its own, so that the JVM ends with its script, and its private copy goes last, unless `KEEP_HOME` is set.
+pub const WATCHDOG: &str = r#"
 exec 3<&0 </dev/null
 set -m
 "$HOME_COPY/bin/kc.sh" "$@" 3<&- &
@@ -44,7 +44,7 @@ status=$?
 # A trapped signal ends the first wait early.
 wait $keycloak 2>/dev/null
 kill -TERM -- -$reader 2>/dev/null
-rm -rf "$HOME_COPY"
+[ -n "${KEEP_HOME:-}" ] || rm -rf "$HOME_COPY"
 exit $status
 "#;
 

@@ -12,6 +12,7 @@ pub mod grpc;
 pub mod issuer;
 pub mod keycloak;
 pub mod nginx;
+pub mod postgres;
 pub mod process;
 pub mod server;
 pub mod tollgate;

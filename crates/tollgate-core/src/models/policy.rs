@@ -38,7 +38,7 @@ pub enum ModelListError {
     TooMany,
     /// Empty, too long, or with characters that no model name has.
     #[error(
-        "'{0}' is not a model name or pattern: 1 to {MAX_PATTERN_BYTES} printable ASCII characters, '*' for any"
+        "'{0}' is not a model name or pattern: 1 to {MAX_PATTERN_BYTES} printable ASCII characters, no comma, '*' for any"
     )]
     Pattern(String),
     /// The same entry twice.
@@ -60,7 +60,7 @@ impl ModelList {
         }
         for (at, pattern) in patterns.iter().enumerate() {
             let fits = (1..=MAX_PATTERN_BYTES).contains(&pattern.len());
-            if !fits || !pattern.bytes().all(|b| b.is_ascii_graphic()) {
+            if !fits || !pattern.bytes().all(|b| b.is_ascii_graphic() && b != b',') {
                 return Err(ModelListError::Pattern(pattern.chars().take(64).collect()));
             }
             if patterns[..at].contains(pattern) {
@@ -82,30 +82,30 @@ impl ModelPolicy {
         match self {
             Self::All => true,
             Self::None => false,
-            Self::List(list) => list.0.iter().any(|pattern| matches(pattern.as_bytes(), model.as_bytes())),
+            Self::List(list) => list.0.iter().any(|pattern| matches(pattern, model)),
         }
     }
 }
 
-/// `*` stands for any characters. Linear in practice and never worse than pattern × name: only the last star is tried
-/// again.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        if pattern.get(p) == Some(&b'*') {
-            star = Some((p + 1, n));
-            p += 1;
-        } else if pattern.get(p) == Some(&name[n]) {
-            (p, n) = (p + 1, n + 1);
-        } else if let Some((after, from)) = star {
-            star = Some((after, from + 1));
-            (p, n) = (after, from + 1);
-        } else {
-            return false;
-        }
+/// Whether everything that `narrow` matches, `wide` matches too. A star of `narrow` can only be matched by a star of
+/// `wide`, which then matches whatever stands there.
+pub(super) fn covers(wide: &str, narrow: &str) -> bool {
+    matches(wide, narrow)
+}
+
+/// `*` stands for any characters. Each part between stars is taken at its first place, which leaves the most room for the
+/// others; the standard library finds it in linear time, so no pattern of one caller can be slow for another.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    let Some(between) = rest.strip_suffix(last) else { return false };
+    rest = between;
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
     }
-    pattern[p..].iter().all(|b| *b == b'*')
+    true
 }
 
 impl Serialize for ModelPolicy {

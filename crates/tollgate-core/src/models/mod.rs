@@ -1,0 +1,27 @@
+//! Models: which ones a caller may use, and which one a request asks for. Both typed, so that no missing value and no
+//! empty list can mean "everything", and no request whose model cannot be told passes for one that uses none.
+
+mod catalogue;
+mod content;
+mod json;
+mod multipart;
+mod path;
+mod policy;
+mod query;
+mod request;
+mod rules;
+mod scope;
+
+pub use self::catalogue::{ModelCatalogue, listing};
+pub use self::content::is_cut;
+pub use self::json::MAX_DEPTH as MAX_JSON_DEPTH;
+pub use self::policy::{MAX_PATTERN_BYTES, MAX_PATTERNS, ModelList, ModelListError, ModelPolicy};
+pub use self::request::{ModelOfRequest, Undecidable};
+pub use self::rules::{MAX_NAME_BYTES, ModelRules, NotAName, RouteModels, check_name};
+pub use self::scope::ModelScope;
+
+/// The two readers of bodies by themselves, for fuzzing and benchmarks.
+pub mod bodies {
+    pub use super::json::model as json_model;
+    pub use super::multipart::model as multipart_model;
+}
