@@ -48,7 +48,10 @@ impl FromRequest<Portal> for Form {
         let declared = request.headers().get(header::CONTENT_TYPE).cloned();
         let limit = portal.options().max_body_bytes;
         let body: Bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| {
-            Problem::new(Code::TooLarge, format!("A body has at most {limit} bytes here, and has to arrive whole."))
+            Problem::new(
+                Code::TooLarge,
+                format!("A body has at most {limit} bytes here, and has to arrive whole."),
+            )
         })?;
         let is_form = declared.as_ref().and_then(|value| value.to_str().ok()).is_some_and(|value| {
             let media_type = value.split(';').next().unwrap_or_default().trim();
@@ -59,7 +62,8 @@ impl FromRequest<Portal> for Form {
         } else if body.is_empty() && declared.is_none() {
             Ok(Self::default())
         } else {
-            let detail = "Send the parameters as a form, with 'content-type: application/x-www-form-urlencoded'.";
+            let detail =
+                "Send the parameters as a form, with 'content-type: application/x-www-form-urlencoded'.";
             Err(Problem::new(Code::UnsupportedMediaType, detail))
         }
     }

@@ -22,6 +22,9 @@ pub struct MeView {
     pub groups: Vec<String>,
     /// Whether you administer the whole deployment.
     pub platform_admin: bool,
+    /// What a browser's session has to send as `X-CSRF-Token` with every write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csrf_token: Option<String>,
 }
 
 /// Who am I?
@@ -30,6 +33,8 @@ pub struct MeView {
     responses((status = 200, body = MeView), (status = 401, body = ProblemDocument, content_type = "application/problem+json")),
 )]
 pub async fn show(person: Person) -> Answer<Json<MeView>> {
-    let Person { id, name, issuer, email, groups, platform_admin, .. } = person;
-    Ok(Json(MeView { id, name, email: email.map(|(address, _)| address), issuer, groups, platform_admin }))
+    let Person { id, name, issuer, email, groups, platform_admin, session, .. } = person;
+    let email = email.map(|(address, _)| address);
+    let csrf_token = session.map(|session| session.csrf_token);
+    Ok(Json(MeView { id, name, email, issuer, groups, platform_admin, csrf_token }))
 }

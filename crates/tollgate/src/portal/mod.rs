@@ -7,6 +7,7 @@
 mod acquaintance;
 pub mod body;
 mod docs;
+mod form;
 mod limit;
 mod me;
 pub mod once;
@@ -15,6 +16,7 @@ pub mod page;
 pub mod person;
 pub mod problem;
 mod routes;
+pub mod session;
 pub mod version;
 
 use std::num::NonZeroU32;
@@ -54,6 +56,8 @@ pub struct PortalParts {
     pub clock: Arc<dyn Clock>,
     /// Random bytes, for ids and secrets.
     pub entropy: Arc<dyn Entropy>,
+    /// Login with a browser, when it is configured.
+    pub login: Option<session::Login>,
     /// From the configuration.
     pub options: PortalOptions,
 }
@@ -91,6 +95,23 @@ impl Portal {
     pub fn store(&self) -> problem::Answer<&Arc<Store>> {
         self.0.parts.store.as_ref().ok_or_else(|| {
             let detail = "Projects and keys need a database. Set database.url in Tollgate's configuration.";
+            problem::Problem::new(problem::Code::NotConfigured, detail)
+        })
+    }
+
+    /// Login with a browser, when it is configured.
+    pub fn configured_login(&self) -> Option<&session::Login> {
+        self.0.parts.login.as_ref()
+    }
+
+    /// Login with a browser.
+    ///
+    /// # Errors
+    /// This deployment has none.
+    pub fn login(&self) -> problem::Answer<&session::Login> {
+        self.configured_login().ok_or_else(|| {
+            let detail = "Login with a browser is not configured here. An operator can set portal.login; until then, send an \
+                          access token as 'Authorization: Bearer …'.";
             problem::Problem::new(problem::Code::NotConfigured, detail)
         })
     }

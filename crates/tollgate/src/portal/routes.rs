@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Code, Problem};
-use super::{Portal, docs, me};
+use super::{Portal, docs, me, session};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,7 +28,10 @@ fn api() -> OpenApiRouter<Portal> {
     let mut document = Document::openapi();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    let v1 = OpenApiRouter::new().routes(routes!(me::show));
+    let v1 = OpenApiRouter::new()
+        .routes(routes!(me::show))
+        .routes(routes!(session::list::show))
+        .routes(routes!(session::list::end));
     OpenApiRouter::with_openapi(document).nest("/api/v1", v1)
 }
 
@@ -60,6 +63,7 @@ pub fn router(portal: Portal) -> Router {
     api.route("/api/v1/openapi.json", get(docs::document(&finished(document))))
         .route("/docs", get(docs::page))
         .route("/docs/problems", get(docs::problems))
+        .merge(session::router())
         .fallback(async || Problem::new(Code::NotFound, "Nothing is served here. /docs lists what is."))
         .method_not_allowed_fallback(async || {
             Problem::new(Code::MethodNotAllowed, "This method is not allowed here. /docs lists what is.")

@@ -30,6 +30,7 @@ pub use idempotency::KeptAnswer;
 pub use inspect::{Inspection, Schema, inspect};
 pub use key_sets::StoredKeySet;
 pub use logins::Login;
+pub use logout_tokens::{Ended, LogoutRule};
 pub use people::{Contact, PersonRow};
 pub use sessions::{Alive, MAX_SESSIONS, NewSession, OwnedSession, Session};
 pub use tollgate_core::caller::Standing;
@@ -150,6 +151,16 @@ const STATEMENTS: &[&[&str]] = &[
     people::STATEMENTS,
     sessions::STATEMENTS,
 ];
+
+/// The number that a statement of a test gives.
+#[cfg(test)]
+pub(crate) async fn probe(store: &Store, statement: &'static str) -> i64 {
+    #![expect(clippy::unwrap_used, reason = "for tests")]
+    let mut tx = store.begin().await.unwrap();
+    let number = tx::on_tx!(tx, conn => sqlx::query_scalar(statement).fetch_one(conn).await).unwrap();
+    tx.commit(tollgate_core::time::Timestamp::from_millis(0)).await.unwrap();
+    number
+}
 
 #[cfg(test)]
 mod tests;

@@ -112,115 +112,19 @@ const FIND: &str = "SELECT s.id, s.person_id, s.issuer, s.sid, s.groups, s.authe
      s.last_seen_at, s.expires_at, s.address, s.user_agent, s.email_verified, p.subject, p.username, p.email, p.state \
      FROM sessions s JOIN people p ON p.id = s.person_id \
      WHERE s.digest = $1 AND s.expires_at > $2 AND s.last_seen_at > $3";
-const TOUCH_EVERY: Duration = Duration::from_secs(30);
-
-/// A session that begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewSession {
-    /// Of the cookie's secret.
-    pub digest: SecretDigest,
-    /// The public id, `ses_…`.
-    pub id: String,
-    /// Whose it is.
-    pub person_id: String,
-    /// The configured name of the issuer that said so.
-    pub issuer: String,
-    /// The issuer's own session, if it named one.
-    pub sid: Option<String>,
-    /// The person's groups as of now.
-    pub groups: Vec<String>,
-    /// Whether the issuer has verified the person's e-mail address.
-    pub email_verified: bool,
-    /// When the person last proved who they are (`auth_time`).
-    pub authenticated_at: Timestamp,
-    /// Now.
-    pub created_at: Timestamp,
-    /// When it ends whatever happens.
-    pub expires_at: Timestamp,
-    /// From which address.
-    pub address: Option<String>,
-    /// With which browser.
-    pub user_agent: Option<String>,
-}
-
-/// A session as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    /// The public id, `ses_…`.
-    pub id: String,
-    /// Whose it is.
-    pub person_id: String,
-    /// The configured name of the issuer.
-    pub issuer: String,
-    /// The issuer's own session.
-    pub sid: Option<String>,
-    /// The person's groups as of the login.
-    pub groups: Vec<String>,
-    /// When the person last proved who they are.
-    pub authenticated_at: Timestamp,
-    /// When it began.
-    pub created_at: Timestamp,
-    /// When it was last used, to half a minute.
-    pub last_seen_at: Timestamp,
-    /// When it ends whatever happens.
-    pub expires_at: Timestamp,
-    /// From which address it began.
-    pub address: Option<String>,
-    /// With which browser it began.
-    pub user_agent: Option<String>,
-}
-
-/// A living session and whose it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnedSession {
-    /// The session.
-    pub session: Session,
-    /// The person's subject at the issuer.
-    pub subject: String,
-    /// The name a person recognises.
-    pub username: String,
-    /// The e-mail address, and whether the issuer had verified it at the login.
-    pub email: Option<(String, bool)>,
-    /// Whether the person may act.
-    pub standing: Standing,
-}
-
-/// Until when sessions are alive: both ends are exclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Alive {
-    /// Now.
-    pub now: Timestamp,
-    /// How long a session may lie unused.
-    pub idle: Duration,
-}
-
-impl Alive {
-    /// What `last_seen_at` must be later than.
-    fn seen_after(self) -> i64 {
-        let idle = i64::try_from(self.idle.as_millis()).unwrap_or(i64::MAX);
-        self.now.as_millis().saturating_sub(idle)
-    }
-}
-
-const INSERT: &str = "INSERT INTO sessions (digest, id, person_id, issuer, sid, groups, email_verified, authenticated_at, \
-     created_at, last_seen_at, expires_at, address, user_agent) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12)";
-const CROWD: &str = "DELETE FROM sessions WHERE person_id = $1 AND id NOT IN \
-     (SELECT id FROM sessions WHERE person_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2)";
-const FIND: &str = "SELECT id, person_id, issuer, sid, groups, authenticated_at, created_at, last_seen_at, expires_at, \
-     address, user_agent FROM sessions WHERE digest = $1 AND expires_at > $2 AND last_seen_at > $3";
 const TOUCH: &str = "UPDATE sessions SET last_seen_at = $2 WHERE digest = $1 AND last_seen_at < $3";
 const OF_PERSON: &str = "SELECT id, person_id, issuer, sid, groups, authenticated_at, created_at, last_seen_at, \
      expires_at, address, user_agent FROM sessions WHERE person_id = $1 AND expires_at > $2 AND last_seen_at > $3 \
      ORDER BY last_seen_at DESC, id DESC";
 const END_OWN: &str = "DELETE FROM sessions WHERE person_id = $1 AND id = $2";
+const END_BY_SECRET: &str = "DELETE FROM sessions WHERE digest = $1";
 const END_BY_SID: &str = "DELETE FROM sessions WHERE issuer = $1 AND sid = $2 RETURNING id, person_id";
 const END_BY_SUBJECT: &str = "DELETE FROM sessions WHERE person_id IN \
      (SELECT id FROM people WHERE issuer = $1 AND subject = $2) RETURNING id, person_id";
 const SWEEP: &str = "DELETE FROM sessions WHERE expires_at <= $1 OR last_seen_at <= $2";
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] =
-    &[INSERT, CROWD, FIND, TOUCH, OF_PERSON, END_OWN, END_BY_SID, END_BY_SUBJECT, SWEEP];
+    &[INSERT, CROWD, FIND, TOUCH, OF_PERSON, END_OWN, END_BY_SECRET, END_BY_SID, END_BY_SUBJECT, SWEEP];
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -374,6 +278,15 @@ impl Tx {
             end.execute(conn).await.map(|done| done.rows_affected() > 0)
         })
         .map_err(|e| failed(&e))
+    }
+
+    /// Ends the session of a cookie's secret, if there is one.
+    ///
+    /// # Errors
+    /// The database gave no answer.
+    pub async fn end_session_by_secret(&mut self, digest: &SecretDigest) -> Result<(), StoreError> {
+        on_tx!(self, conn => sqlx::query(END_BY_SECRET).bind(digest.as_str()).execute(conn).await.map(drop))
+            .map_err(|e| failed(&e))
     }
 
     /// Ends every session that belongs to one session at the issuer: their ids, each with its person's.

@@ -36,18 +36,7 @@ async fn begin(portal: &Portal, origin: &Origin, headers: &HeaderMap, query: &st
     login.attempt(origin.address)?;
     let query = Form::parse(query.as_bytes())?;
     let options = &login.options;
-    let rules = {
-        let rulebook = portal.rulebook().borrow();
-        login.rules(&rulebook)
-    };
-    let rules = rules.ok_or_else(|| {
-        let detail = "The issuer of logins is no longer configured. Ask an operator.";
-        Problem::new(Code::NotConfigured, detail)
-    })?;
-    let provider = login.providers.get(&login.fetcher, options, &rules).await.map_err(|error| {
-        tracing::warn!(%error, "the issuer does not say how to log in");
-        Problem::new(Code::Unavailable, "The issuer cannot be reached. Log in again in a moment.").retry_after(2)
-    })?;
+    let (_, provider) = login.provider(portal).await?;
     let [state, browser, nonce, verifier] = secrets(portal.entropy())?;
     let now = portal.now();
     let begun = store::Login {

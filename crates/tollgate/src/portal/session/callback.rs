@@ -41,15 +41,8 @@ async fn come_back(portal: &Portal, origin: Origin, headers: &HeaderMap, query: 
     login.attempt(origin.address)?;
     let query = Form::parse(query.as_bytes())?;
     let begun = take(portal, login, headers, &query).await?;
-    let provider = {
-        let rules = login.rules(&portal.rulebook().borrow()).ok_or_else(not_ours)?;
-        check_issuer(&query, &rules.accepted_issuers)?;
-        let known = login.providers.get(&login.fetcher, &login.options, &rules).await;
-        known.map_err(|error| {
-            tracing::warn!(%error, "the issuer does not say how to log in");
-            Problem::new(Code::Unavailable, "The issuer cannot be reached. Log in again in a moment.").retry_after(2)
-        })?
-    };
+    let (rules, provider) = login.provider(portal).await?;
+    check_issuer(&query, &rules.accepted_issuers)?;
     if provider.names_itself && query.get("iss").is_none() {
         tracing::warn!("an authorization response does not name its issuer, which announces that all do");
         return Err(not_ours());
@@ -135,7 +128,10 @@ fn not_ours() -> Problem {
 /// The issuer said no. Its code is shown as far as RFC 6749 allows it to look; its description is anybody's text.
 fn refused_there(error: &str) -> Problem {
     let code: String = error.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect();
-    Problem::new(Code::LoginFailed, format!("The issuer did not let you in ({code}). Log in again, or ask there."))
+    Problem::new(
+        Code::LoginFailed,
+        format!("The issuer did not let you in ({code}). Log in again, or ask there."),
+    )
 }
 
 /// The state of a query that can be one of ours.

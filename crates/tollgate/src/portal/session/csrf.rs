@@ -53,9 +53,10 @@ fn same_origin(headers: &HeaderMap, public_url: &Url) -> Answer<()> {
     let origin = only(header::ORIGIN).map(|said| said == ours);
     let site = only(HeaderName::from_static("sec-fetch-site")).map(|said| said == "same-origin");
     match (origin, site) {
-        (Some(false), _) | (_, Some(false)) | (None, None) => {
-            Err(Problem::new(Code::Forbidden, format!("A write by a browser's session must come from {ours} itself.")))
-        }
+        (Some(false), _) | (_, Some(false)) | (None, None) => Err(Problem::new(
+            Code::Forbidden,
+            format!("A write by a browser's session must come from {ours} itself."),
+        )),
         _ => Ok(()),
     }
 }

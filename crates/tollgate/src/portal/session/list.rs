@@ -68,11 +68,7 @@ pub async fn show(State(portal): State<Portal>, person: Person) -> Answer<Json<P
         (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
     ),
 )]
-pub async fn end(
-    State(portal): State<Portal>,
-    person: Person,
-    Path(id): Path<String>,
-) -> Answer<StatusCode> {
+pub async fn end(State(portal): State<Portal>, person: Person, Path(id): Path<String>) -> Answer<StatusCode> {
     if !IdKind::Session.fits(&id) {
         return Err(Problem::not_found());
     }

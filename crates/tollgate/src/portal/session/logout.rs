@@ -74,15 +74,9 @@ async fn leave(portal: &Portal, origin: Origin, headers: &HeaderMap, form: &Form
 /// The issuer's end of the session. The client and the way back are named; no ID token is kept that could be a hint, so
 /// that some issuers ask the person once more.
 async fn at_issuer(portal: &Portal, login: &Login) -> Option<Url> {
-    let rules = login.rules(&portal.rulebook().borrow())?;
-    let known = login.providers.get(&login.fetcher, &login.options, &rules).await;
-    let mut target = match known {
-        Ok(provider) => provider.end_session.clone()?,
-        Err(error) => {
-            tracing::warn!(%error, "the issuer does not say how to log out; the session here is ended");
-            return None;
-        }
-    };
+    // An issuer that cannot be asked must not keep anybody logged in here.
+    let (_, provider) = login.provider(portal).await.ok()?;
+    let mut target = provider.end_session.clone()?;
     let back = home(login);
     target
         .query_pairs_mut()

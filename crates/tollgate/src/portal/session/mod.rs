@@ -29,7 +29,7 @@ use tollgate_core::time::Timestamp;
 use url::Url;
 
 use self::cookies::Cookies;
-use self::provider::Providers;
+use self::provider::{Provider, Providers};
 use super::Portal;
 use super::problem::{Answer, Code, Problem};
 use crate::store::Alive;
@@ -110,6 +110,25 @@ impl Login {
     /// The issuer's rules as they are in force.
     fn rules(&self, rulebook: &Rulebook) -> Option<Arc<IssuerRules>> {
         rulebook.policy.issuers().iter().find(|rules| rules.name == self.options.issuer).cloned()
+    }
+
+    /// The issuer's rules, and where and how to log in there.
+    ///
+    /// # Errors
+    /// The issuer is no longer configured, or was never reached and cannot be now.
+    async fn provider(&self, portal: &Portal) -> Answer<(Arc<IssuerRules>, Arc<Provider>)> {
+        let rules = self.rules(&portal.rulebook().borrow()).ok_or_else(|| {
+            let detail = "The issuer of logins is no longer configured. Ask an operator.";
+            Problem::new(Code::NotConfigured, detail)
+        })?;
+        match self.providers.get(&self.fetcher, &self.options, &rules).await {
+            Ok(provider) => Ok((rules, provider)),
+            Err(error) => {
+                tracing::warn!(%error, "the issuer does not say how to log in");
+                let detail = "The issuer cannot be reached. Log in again in a moment.";
+                Err(Problem::new(Code::Unavailable, detail).retry_after(2))
+            }
+        }
     }
 
     /// Which sessions are alive at `now`.

@@ -34,7 +34,8 @@ mod tests {
     #[test]
     fn only_paths_of_this_site() {
         let here: Url = "https://tollgate.test".parse().unwrap();
-        for good in ["/", "/docs", "/docs?a=1&b=//x", "/projects/prj_1#keys", "/a@b", "/a:b", "/a/%2f%2fevil"] {
+        for good in ["/", "/docs", "/docs?a=1&b=//x", "/projects/prj_1#keys", "/a@b", "/a:b", "/a/%2f%2fevil"]
+        {
             assert_eq!(safe(Some(good), &here), good);
         }
         for bad in [

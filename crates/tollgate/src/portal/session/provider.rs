@@ -43,8 +43,10 @@ pub enum ProviderError {
     #[error("{0} is not a discovery document: {1}")]
     Malformed(Url, serde_json::Error),
     /// The document speaks for an issuer that is not configured.
-    #[error("{0} says that its issuer is another than the configured one; correct portal.login.discovery_url or the \
-             issuer's accepted_issuers")]
+    #[error(
+        "{0} says that its issuer is another than the configured one; correct portal.login.discovery_url or the \
+             issuer's accepted_issuers"
+    )]
     OtherIssuer(Url),
     /// The document has no usable address of this name.
     #[error("the discovery document has no usable '{0}'; give it as portal.login.{1}")]

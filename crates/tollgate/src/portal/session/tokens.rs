@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tollgate_core::caller::Caller;
 use tollgate_core::check::identify;
-use tollgate_core::credential::Token;
+use tollgate_core::credential::{self, Credential};
 use tollgate_core::jwt::{
     IdToken, IssuerRules, OpenToken, Relation, TokenFault, VerifiedToken, VerifyKey, verify_id_token,
 };
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What OpenID Connect adds to a token response.
 #[derive(Deserialize, Serialize)]
-struct IdTokenField {
+pub struct IdTokenField {
     id_token: Option<String>,
 }
 
@@ -108,7 +108,11 @@ pub async fn exchange(
     begun: &store::Login,
     code: &str,
 ) -> Answer<Arrival> {
-    let http = |request| login.fetcher.send(request);
+    let fetcher = login.fetcher.clone();
+    let http = move |request| {
+        let fetcher = fetcher.clone();
+        async move { fetcher.send(request).await }
+    };
     let answer = client(provider, &login.options)
         .exchange_code(AuthorizationCode::new(code.to_owned()))
         .set_pkce_verifier(PkceCodeVerifier::new(begun.verifier.clone()))
@@ -120,15 +124,17 @@ pub async fn exchange(
         return Err(refused());
     };
     let access_token = answer.access_token().secret();
-    let id = judge(portal, login, id_token, access_token, &begun.nonce).await.map_err(|error| match error {
-        Disbelief::Refused(fault) => {
-            tracing::warn!(reason = %fault, "the issuer's ID token was refused");
-            refused()
-        }
-        Disbelief::Unavailable => {
-            Problem::new(Code::Unavailable, "The issuer's keys cannot be had. Try again shortly.").retry_after(2)
-        }
-    })?;
+    let id =
+        judge(portal, login, id_token, access_token, &begun.nonce).await.map_err(|error| match error {
+            Disbelief::Refused(fault) => {
+                tracing::warn!(reason = %fault, "the issuer's ID token was refused");
+                refused()
+            }
+            Disbelief::Unavailable => {
+                Problem::new(Code::Unavailable, "The issuer's keys cannot be had. Try again shortly.")
+                    .retry_after(2)
+            }
+        })?;
     let mut groups = id.who.groups.clone();
     for group in access_groups(portal, access_token, &id.who).await {
         if !groups.contains(&group) {
@@ -173,8 +179,7 @@ pub async fn signed(
     text: &str,
 ) -> Result<(OpenToken, Arc<IssuerRules>, Arc<VerifyKey>), Disbelief> {
     let rulebook = portal.rulebook().borrow();
-    let token =
-        OpenToken::open(text, rulebook.policy.max_token_bytes).map_err(Disbelief::Refused)?;
+    let token = OpenToken::open(text, rulebook.policy.max_token_bytes).map_err(Disbelief::Refused)?;
     let rules = login.rules(&rulebook).ok_or(Disbelief::Unavailable)?;
     // Another issuer's token, and an algorithm that is not allowed, must not cause a fetch.
     if !rules.accepted_issuers.iter().any(|iss| iss == token.issuer()) {
@@ -195,10 +200,11 @@ pub async fn signed(
 /// Many issuers write groups and roles into the access token alone. It counts when the API itself would take it, and when
 /// it is the same person's.
 async fn access_groups(portal: &Portal, access_token: &str, who: &VerifiedToken) -> Vec<String> {
+    // An issuer may give out access tokens that nobody but itself can read.
+    let Ok(Credential::Jwt(token)) = credential::classify(access_token) else { return Vec::new() };
     let rulebook = portal.rulebook().borrow();
     let deadline = Instant::now() + PATIENCE;
-    let gathered =
-        gather_token(Token::new(access_token), &rulebook, portal.tokens(), portal.now(), deadline).await;
+    let gathered = gather_token(token, &rulebook, portal.tokens(), portal.now(), deadline).await;
     match identify(&gathered.facts) {
         Ok(Caller::User(token)) if token.issuer == who.issuer && token.subject == who.subject => {
             token.groups.clone()
@@ -208,7 +214,10 @@ async fn access_groups(portal: &Portal, access_token: &str, who: &VerifiedToken)
 }
 
 fn refused() -> Problem {
-    Problem::new(Code::LoginFailed, "The issuer's answer was not accepted. Log in again; if it stays so, ask an operator.")
+    Problem::new(
+        Code::LoginFailed,
+        "The issuer's answer was not accepted. Log in again; if it stays so, ask an operator.",
+    )
 }
 
 /// What the failed exchange means. The issuer's text may hold anything, so that only its error code is logged.
@@ -220,7 +229,8 @@ fn failed(error: &ExchangeError) -> Problem {
         }
         RequestTokenError::Request(error) => {
             tracing::warn!(%error, "the issuer's token endpoint gave no answer");
-            Problem::new(Code::Unavailable, "The issuer gave no answer. Log in again in a moment.").retry_after(2)
+            Problem::new(Code::Unavailable, "The issuer gave no answer. Log in again in a moment.")
+                .retry_after(2)
         }
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
             tracing::warn!("the issuer's token endpoint answered with something that is no token response");

@@ -30,6 +30,17 @@ const ISSUER: &str = "https://issuer.test/realms/one";
 /// A clock that stands until it is moved.
 pub struct StandingClock(AtomicI64);
 
+impl StandingClock {
+    pub const fn at(millis: i64) -> Self {
+        Self(AtomicI64::new(millis))
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+}
+
 impl Clock for StandingClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::Relaxed))
@@ -119,6 +130,7 @@ impl Api {
             rulebook: CurrentRulebook::new(rulebook),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
+            login: None,
             options: PortalOptions {
                 max_body_bytes: 65_536,
                 requests_per_minute: 100_000.try_into().unwrap(),
