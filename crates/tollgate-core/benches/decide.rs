@@ -108,14 +108,14 @@ fn remembered(
         b.iter(|| CheckInput::parse(request(black_box(authorization)), policy));
     });
     let input = CheckInput::parse(request(authorization), policy).expect("a bench request");
-    let facts = Facts { now: NOW, late: false, evidence: Evidence::Remembered(Arc::clone(verified)) };
+    let facts = Facts::new(NOW, Evidence::Remembered(Arc::clone(verified)));
     c.bench_function("check/decide/remembered", |b| b.iter(|| decide(black_box(&facts), black_box(&input))));
     let verdict = decide(&facts, &input);
     assert!(verdict.is_ok(), "the bench measures a permit");
     c.bench_function("check/reply/permit", |b| {
         b.iter(|| Reply::new(black_box(&verdict), Some(&input), policy, CheckId::from_bits(7)));
     });
-    let denied = decide(&Facts { now: NOW.plus_secs(3600), late: false, evidence: Evidence::None }, &input);
+    let denied = decide(&Facts::new(NOW.plus_secs(3600), Evidence::None), &input);
     c.bench_function("check/reply/denial", |b| {
         b.iter(|| Reply::new(black_box(&denied), Some(&input), policy, CheckId::from_bits(7)));
     });
@@ -143,16 +143,21 @@ fn bodies(c: &mut Criterion) {
         }
         let file = "x".repeat(kib << 10);
         let part = |head: &str, content: &str| {
-            format!("--b0und\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n")
+            format!(
+                "--5c0d8f1e2b7a4960b3e1d4c8a7f29e05\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n"
+            )
         };
         let (file, model) =
             (part("name=\"file\"; filename=\"a.wav\"", &file), part("name=\"model\"", "whisper-1"));
-        let body = format!("{file}{model}--b0und--\r\n");
-        assert_eq!(multipart_model(body.as_bytes(), "b0und"), Ok(Some("whisper-1".into())));
+        let body = format!("{file}{model}--5c0d8f1e2b7a4960b3e1d4c8a7f29e05--\r\n");
+        assert_eq!(
+            multipart_model(body.as_bytes(), "5c0d8f1e2b7a4960b3e1d4c8a7f29e05"),
+            Ok(Some("whisper-1".into()))
+        );
         let mut group = c.benchmark_group("model/multipart");
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(format!("{kib}KiB"), |b| {
-            b.iter(|| multipart_model(black_box(body.as_bytes()), "b0und"));
+            b.iter(|| multipart_model(black_box(body.as_bytes()), "5c0d8f1e2b7a4960b3e1d4c8a7f29e05"));
         });
     }
 }

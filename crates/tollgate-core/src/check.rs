@@ -4,7 +4,7 @@ use crate::caller::{Caller, KeyRecord, KeyState, Standing};
 use crate::denial::{Denial, DenialCode};
 use crate::facts::{Evidence, Facts};
 use crate::input::CheckInput;
-use crate::jwt::{TokenFault, verify};
+use crate::jwt::{TokenFault, VerifiedToken, verify};
 use crate::lookup::Lookup;
 use crate::models::{ModelOfRequest, ModelScope};
 use crate::permit::Permit;
@@ -58,7 +58,7 @@ pub fn identify(facts: &Facts) -> Result<Caller, Denial> {
         Evidence::UnknownIssuer => Err(refused(&TokenFault::IssuerUnknown)),
         Evidence::Remembered(token) => {
             token.check_time(facts.now).map_err(|fault| refused(&fault))?;
-            Ok(Caller::User(Arc::clone(token)))
+            live_token(Arc::clone(token), facts)
         }
         Evidence::Token { key: Lookup::Unavailable, .. } => {
             Err(unavailable("the issuer's keys are not available"))
@@ -66,13 +66,23 @@ pub fn identify(facts: &Facts) -> Result<Caller, Denial> {
         Evidence::Token { key: Lookup::Absent, .. } => Err(refused(&TokenFault::KeyUnknown)),
         Evidence::Token { token, rules, key: Lookup::Found(key) } => {
             let token = verify(token, rules, key, facts.now).map_err(|fault| refused(&fault))?;
-            Ok(Caller::User(Arc::new(token)))
+            live_token(Arc::new(token), facts)
         }
         Evidence::Key(Lookup::Unavailable) => Err(unavailable("the key store is not available")),
         Evidence::Key(Lookup::Absent) => {
             Err(Denial::new(DenialCode::KeyUnknown, "no such key, or a wrong secret"))
         }
         Evidence::Key(Lookup::Found(key)) => live_key(key, facts.now),
+    }
+}
+
+/// A verified token, unless something was said against it.
+fn live_token(token: Arc<VerifiedToken>, facts: &Facts) -> Result<Caller, Denial> {
+    let judged = facts.controls.judge(&token);
+    let caller = Caller::User(token);
+    match judged {
+        Ok(()) => Ok(caller),
+        Err(denial) => Err(denial.of(caller)),
     }
 }
 

@@ -25,6 +25,8 @@ pub enum DenialCode {
     TokenExpired,
     /// No configured issuer made this token.
     TokenIssuerUnknown,
+    /// A good token that was ended before its time: by its id, its session, its subject or its age.
+    TokenRevoked,
     /// A Keycloak lightweight token: valid, but without a subject.
     TokenLightweight,
     /// No such key.
@@ -74,13 +76,14 @@ pub enum DenialClass {
 
 impl DenialCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::RequestMalformed,
         Self::CredentialMissing,
         Self::CredentialMalformed,
         Self::CredentialAmbiguous,
         Self::TokenInvalid,
         Self::TokenExpired,
+        Self::TokenRevoked,
         Self::TokenIssuerUnknown,
         Self::TokenLightweight,
         Self::KeyUnknown,
@@ -108,6 +111,7 @@ impl DenialCode {
             Self::CredentialAmbiguous => "credential_ambiguous",
             Self::TokenInvalid => "token_invalid",
             Self::TokenExpired => "token_expired",
+            Self::TokenRevoked => "token_revoked",
             Self::TokenIssuerUnknown => "token_issuer_unknown",
             Self::TokenLightweight => "token_lightweight",
             Self::KeyUnknown => "key_unknown",
@@ -136,6 +140,7 @@ impl DenialCode {
             | Self::CredentialAmbiguous
             | Self::TokenInvalid
             | Self::TokenExpired
+            | Self::TokenRevoked
             | Self::TokenIssuerUnknown
             | Self::TokenLightweight
             | Self::KeyUnknown
@@ -165,11 +170,12 @@ impl DenialCode {
 
     /// The code that the caller sees.
     ///
-    /// Revoked and expired keys look like unknown ones from outside: who guesses must not learn that a key exists.
-    /// The true code is in the log.
+    /// Revoked and expired keys look like unknown ones from outside: who guesses must not learn that a key exists. A
+    /// token that was ended looks like any other that is refused. The true code is in the log.
     pub const fn public(self) -> Self {
         match self {
             Self::KeyRevoked | Self::KeyExpired => Self::KeyUnknown,
+            Self::TokenRevoked => Self::TokenInvalid,
             other => other,
         }
     }
@@ -189,7 +195,9 @@ impl DenialCode {
                  header, as 'Bearer <token or key>'."
             }
             Self::CredentialAmbiguous => "More than one credential was sent. Send exactly one.",
-            Self::TokenInvalid => "The token is not valid here. Sign in again and use a fresh access token.",
+            Self::TokenInvalid | Self::TokenRevoked => {
+                "The token is not valid here. Sign in again and use a fresh access token."
+            }
             Self::TokenExpired => "The token has expired. Get a fresh one and try again.",
             Self::TokenIssuerUnknown => "The token was issued by a party that is not trusted here.",
             Self::TokenLightweight => {
@@ -351,6 +359,8 @@ mod tests {
     fn a_revoked_key_looks_unknown_from_outside() {
         assert_eq!(DenialCode::KeyRevoked.public(), DenialCode::KeyUnknown);
         assert_eq!(DenialCode::KeyExpired.public(), DenialCode::KeyUnknown);
+        assert_eq!(DenialCode::TokenRevoked.public(), DenialCode::TokenInvalid);
+        assert_eq!(DenialCode::TokenRevoked.public_message(), DenialCode::TokenInvalid.public_message());
         assert_eq!(DenialCode::KeyRevoked.public_message(), DenialCode::KeyUnknown.public_message());
     }
 

@@ -6,6 +6,7 @@ use crate::caller::KeyRecord;
 use crate::jwt::{IssuerRules, OpenToken, TokenFault, VerifiedToken, VerifyKey};
 use crate::lookup::Lookup;
 use crate::time::Timestamp;
+use crate::token_controls::TokenControls;
 
 /// The facts of one check.
 #[derive(Debug)]
@@ -16,6 +17,15 @@ pub struct Facts {
     pub late: bool,
     /// What is known about the presented credential.
     pub evidence: Evidence,
+    /// What is known against the presented token.
+    pub controls: TokenControls,
+}
+
+impl Facts {
+    /// Facts that were gathered in time, with nothing against the token.
+    pub fn new(now: Timestamp, evidence: Evidence) -> Self {
+        Self { now, late: false, evidence, controls: TokenControls::default() }
+    }
 }
 
 /// What is known about the presented credential.

@@ -18,6 +18,8 @@ pub mod identity;
 pub mod ids;
 pub mod input;
 pub mod jwt;
+pub mod key_life;
+pub mod key_limits;
 pub mod lookup;
 pub mod models;
 pub mod permit;
@@ -29,3 +31,4 @@ pub mod tenancy;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+pub mod token_controls;

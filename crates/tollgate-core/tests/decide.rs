@@ -174,7 +174,7 @@ fn verdict(path: &str, lines: &[(&str, &str)], evidence: Evidence, late: bool) -
     let policy = policy();
     match CheckInput::parse(request(path, lines), &policy) {
         Err(denial) => denial.code().to_string(),
-        Ok(input) => match decide(&Facts { now: NOW, late, evidence }, &input) {
+        Ok(input) => match decide(&Facts { late, ..Facts::new(NOW, evidence) }, &input) {
             Ok(_) => "ok".into(),
             Err(denial) => denial.code().to_string(),
         },
@@ -283,7 +283,7 @@ fn may_they() {
     post.method = "POST";
     let input = CheckInput::parse(post, &policy).unwrap();
     let evidence = remembered(&json!({"department": "research"}), &policy);
-    assert!(decide(&Facts { now: NOW, late: false, evidence }, &input).is_ok());
+    assert!(decide(&Facts::new(NOW, evidence), &input).is_ok());
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_remembered_token_dies_on_time() {
     let leeway = i64::from(policy.issuers()[0].leeway_secs);
     for (after, expected) in [(0, true), (59 + leeway, true), (60 + leeway, false), (10_000, false)] {
         let evidence = remembered(&json!({}), &policy);
-        let verdict = decide(&Facts { now: NOW.plus_secs(after), late: false, evidence }, &input);
+        let verdict = decide(&Facts::new(NOW.plus_secs(after), evidence), &input);
         assert_eq!(verdict.is_ok(), expected, "{after} s later");
     }
 }
@@ -333,7 +333,7 @@ fn reply(path: &str, lines: &[(&str, &str)], evidence: Evidence, see: impl FnOnc
     let id = CheckId::from_bits(42);
     match input {
         Ok(input) => {
-            let verdict = decide(&Facts { now: NOW, late: false, evidence }, &input);
+            let verdict = decide(&Facts::new(NOW, evidence), &input);
             see(&Reply::new(&verdict, Some(&input), &policy, id));
         }
         Err(denial) => see(&Reply::new(&Err(denial), None, &policy, id)),
@@ -395,7 +395,7 @@ fn compatibility_names_are_set_or_removed_too() {
     policy.identity.rename(Fact::User, "x-user");
     let bearer = format!("Bearer {}", token(&KEY, &json!({})));
     let input = CheckInput::parse(request("/v1/x", &[("authorization", &bearer)]), &policy).unwrap();
-    let verdict = decide(&Facts { now: NOW, late: false, evidence: remembered(&json!({}), &policy) }, &input);
+    let verdict = decide(&Facts::new(NOW, remembered(&json!({}), &policy)), &input);
     let Reply::Allow(allow) = Reply::new(&verdict, Some(&input), &policy, CheckId::from_bits(1)) else {
         panic!("must allow")
     };
@@ -441,7 +441,7 @@ proptest! {
         match parsed {
             Ok(parsed) => {
                 input = parsed;
-                verdict = decide(&Facts { now: NOW, late: false, evidence }, &input);
+                verdict = decide(&Facts::new(NOW, evidence), &input);
                 reply = Reply::new(&verdict, Some(&input), &policy, id);
             }
             Err(denial) => {

@@ -88,6 +88,7 @@ CREATE TABLE invitations (
     withdrawn_at BIGINT
 );
 CREATE INDEX invitations_by_project ON invitations (project_id, id);
+CREATE INDEX invitations_by_creator ON invitations (created_by);
 
 CREATE TABLE service_accounts (
     id         TEXT   NOT NULL PRIMARY KEY,
@@ -97,9 +98,11 @@ CREATE TABLE service_accounts (
     state      TEXT   NOT NULL,
     version    BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    updated_at BIGINT NOT NULL,
-    UNIQUE (project_id, name)
+    updated_at BIGINT NOT NULL
 );
+CREATE INDEX service_accounts_by_project ON service_accounts (project_id, id);
+-- A deleted account gives its name free, and nothing else.
+CREATE UNIQUE INDEX service_accounts_by_name ON service_accounts (project_id, name) WHERE state <> 'deleted';
 
 -- Members of a token's group get a role: in the organization when project_id is null, else in that project.
 CREATE TABLE group_mappings (
@@ -111,7 +114,8 @@ CREATE TABLE group_mappings (
     role            TEXT   NOT NULL,
     created_at      BIGINT NOT NULL
 );
-CREATE INDEX group_mappings_by_group ON group_mappings (issuer, group_name);
+CREATE UNIQUE INDEX group_mappings_by_group
+    ON group_mappings (issuer, group_name, organization_id, COALESCE(project_id, ''));
 CREATE INDEX group_mappings_by_organization ON group_mappings (organization_id, id);
 
 -- Never the secret: `digest` is the hex SHA-256 over id, NUL, secret. A rotated key keeps its id; the digest before works
@@ -165,6 +169,7 @@ CREATE TABLE token_rules (
     created_by    TEXT   NOT NULL,
     created_at    BIGINT NOT NULL
 );
+CREATE INDEX token_rules_by_end ON token_rules (expires_at);
 
 -- One row per committed change, numbered without gaps: whoever has seen n needs n+1 next. kind and entity name what has
 -- to be read again; the row itself holds no data.

@@ -4,6 +4,7 @@
 
 mod bindings;
 mod fuzz;
+mod sbom;
 
 use clap::Parser;
 
@@ -20,11 +21,18 @@ enum Chore {
         /// One target only.
         target: Option<String>,
     },
+    /// Writes the bill of materials of the binary (CycloneDX).
+    Sbom {
+        /// The file; standard output without it.
+        #[arg(long)]
+        output: Option<std::path::PathBuf>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Chore::parse() {
         Chore::Generate => bindings::generate(&bindings::committed()),
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()),
+        Chore::Sbom { output } => sbom::write(output.as_deref()),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http::StatusCode;
+use tollgate_core::key_life::KeyLifetimes;
 use tollgate_core::policy::Policy;
 use url::Url;
 
@@ -15,6 +16,7 @@ use crate::config::{Compiled, IssuerLocation, Settings};
 use crate::doors::http::HttpDoorOptions;
 use crate::listener::{Limits, ListenOptions, TlsOptions};
 use crate::portal::PortalOptions;
+use crate::portal::keys::KeyPolicy;
 use crate::store::StoreOptions;
 use crate::telemetry::{DecisionLogOptions, Decisions, LogFormat, LogOptions, OtlpOptions};
 use crate::views::{IssuerSource, KeyLocation, KeysView, Rulebook};
@@ -119,7 +121,20 @@ pub fn portal(settings: &Settings) -> PortalOptions {
         requests_per_minute: NonZeroU32::new(api.requests_per_minute).unwrap_or(NonZeroU32::MIN),
         admin_groups: tenancy.admin_groups.clone(),
         open_organizations: tenancy.organizations == OrganizationMakers::Everyone,
+        keys: key_policy(settings),
         trusted_proxies: api.trusted_proxies.iter().map(|network| network.0).collect(),
+    }
+}
+
+/// What holds for every API key.
+pub fn key_policy(settings: &Settings) -> KeyPolicy {
+    let keys = &settings.keys;
+    KeyPolicy {
+        max_per_project: keys.max_per_project,
+        lifetimes: KeyLifetimes {
+            max_days: keys.max_lifetime_days,
+            default_days: keys.default_lifetime_days,
+        },
     }
 }
 

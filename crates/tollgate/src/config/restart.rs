@@ -15,6 +15,7 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("database", old.database == new.database),
         ("api", old.api == new.api),
         ("tenancy", old.tenancy == new.tenancy),
+        ("keys", old.keys == new.keys),
         ("portal", old.portal == new.portal),
         ("introspection", old.introspection == new.introspection),
         ("logging", old.logging == new.logging),

@@ -18,7 +18,7 @@ pub async fn gather(
     now: Timestamp,
     deadline: Instant,
 ) -> Gathered {
-    let none = |evidence| Gathered { facts: Facts { now, late: false, evidence }, remember: None };
+    let none = |evidence| Gathered { facts: Facts::new(now, evidence), remember: None };
     match input.credential {
         Ok(Some(Credential::Jwt(token))) => gather_token(token, rulebook, tokens, now, deadline).await,
         // No store of keys is configured, so every key is known to be unknown.

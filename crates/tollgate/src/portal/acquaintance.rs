@@ -11,7 +11,7 @@ use super::person::Person;
 use super::problem::{Answer, Code, Problem};
 use super::{Portal, PortalOptions};
 use crate::entropy::bytes;
-use crate::store::{Contact, Standing};
+use crate::store::{Contact, State};
 
 /// How long an acquaintance is taken for granted. Suspension is noticed after this time at the latest.
 const FRESH: Duration = Duration::from_secs(1);
@@ -31,12 +31,15 @@ pub struct Introduction {
     pub email: Option<(String, bool)>,
     /// Groups and roles.
     pub groups: Vec<String>,
+    /// Whether memberships by group follow these groups: only when they were told just now. A token without any of the
+    /// configured claims tells nothing, and neither does a session, whose groups are as of its login.
+    pub groups_told: bool,
 }
 
 impl Introduction {
     /// The person of this id.
     pub fn into_person(self, id: String, options: &PortalOptions, origin: Origin) -> Person {
-        let Self { issuer, subject, username, email, groups } = self;
+        let Self { issuer, subject, username, email, groups, .. } = self;
         let platform_admin = groups.iter().any(|group| options.admin_groups.contains(group));
         Person { id, name: username, issuer, subject, email, groups, platform_admin, origin, session: None }
     }
@@ -57,7 +60,7 @@ impl Acquaintances {
     ///
     /// # Errors
     /// The person is suspended, or the store gave no answer.
-    pub async fn meet(&self, who: &Introduction, portal: &Portal) -> Answer<String> {
+    pub async fn meet(&self, who: &Introduction, origin: &Origin, portal: &Portal) -> Answer<String> {
         if let Some((id, met)) = self.0.get(who)
             && met.elapsed() < FRESH
         {
@@ -68,11 +71,12 @@ impl Acquaintances {
             subject: &who.subject,
             username: &who.username,
             email: who.email.as_ref().map(|(address, _)| address.as_str()),
-            groups: &who.groups,
+            groups: who.groups_told.then_some(who.groups.as_slice()),
         };
         let random = bytes::<30>(portal.entropy())?;
-        let person = portal.store()?.first_contact(&contact, portal.now(), &random).await?;
-        if person.standing == Standing::Suspended {
+        let origin = origin.stored(portal.now());
+        let person = portal.store()?.meet_person(&contact, &origin, &random).await?;
+        if person.state == State::Suspended {
             self.0.remove(who);
             return Err(Problem::new(Code::Forbidden, "Your access is suspended. Ask an administrator."));
         }

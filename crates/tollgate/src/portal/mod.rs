@@ -7,12 +7,15 @@
 mod acquaintance;
 pub mod body;
 mod docs;
-mod form;
+pub mod forms;
+pub mod keys;
+
 mod limit;
 mod me;
 pub mod once;
 pub mod origin;
 pub mod page;
+mod parameters;
 pub mod person;
 pub mod problem;
 mod routes;
@@ -42,6 +45,8 @@ pub struct PortalOptions {
     pub admin_groups: Vec<String>,
     /// Whether everybody may make organizations, or administrators of the deployment only.
     pub open_organizations: bool,
+    /// What holds for every key.
+    pub keys: keys::KeyPolicy,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use tollgate_core::time::Timestamp;
 
 use super::Portal;
 use crate::listener::PeerAddr;
@@ -24,6 +25,16 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// As the store writes it down, with the moment.
+    pub fn stored(&self, at: Timestamp) -> crate::store::Origin {
+        crate::store::Origin {
+            at,
+            address: self.address.map(|address| address.to_string()),
+            user_agent: self.user_agent.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+
     /// Reads it from a request's head.
     pub fn of(parts: &Parts, portal: &Portal) -> Self {
         let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0.ip().to_canonical());

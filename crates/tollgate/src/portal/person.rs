@@ -20,7 +20,7 @@ use super::acquaintance::Introduction;
 use super::origin::Origin;
 use super::problem::{Answer, Code, Problem};
 use super::session::{self, SessionContext};
-use crate::store::{ActorKind, AuditEntry};
+use crate::store::{Author, Who};
 use crate::views::gather_token;
 
 /// For an issuer that has to be asked for a new key.
@@ -50,29 +50,14 @@ pub struct Person {
 }
 
 impl Person {
-    /// The beginning of an audit entry: who, from where, and what to what. The caller fills in the rest.
-    pub fn audit(
-        &self,
-        at: Timestamp,
-        action: &'static str,
-        (target_kind, target_id): (&'static str, &str),
-    ) -> AuditEntry {
-        AuditEntry {
-            at,
-            actor_kind: ActorKind::Person,
-            actor_id: self.id.clone(),
-            actor_name: self.name.clone(),
-            action,
-            target_kind,
-            target_id: target_id.to_owned(),
-            organization_id: None,
-            project_id: None,
-            before: None,
-            after: None,
-            address: self.origin.address.map(|address| address.to_string()),
-            user_agent: self.origin.user_agent.clone(),
-            request_id: self.origin.request_id.clone(),
-        }
+    /// As the author of what they write at this moment.
+    pub fn author(&self, at: Timestamp) -> Author {
+        Author::person(&self.id, &self.name, self.platform_admin, self.origin.stored(at))
+    }
+
+    /// As somebody who asks.
+    pub fn who(&self) -> Who<'_> {
+        Who { person: &self.id, platform_admin: self.platform_admin }
     }
 }
 
@@ -139,9 +124,17 @@ async fn by_token(token: &VerifiedToken, portal: &Portal, origin: Origin) -> Ans
         username: token.username.clone(),
         email: token.email.clone().map(|email| (email, verified)),
         groups: token.groups.clone(),
+        groups_told: tells_groups(token, portal),
     };
-    let id = portal.acquaintances().meet(&introduction, portal).await?;
+    let id = portal.acquaintances().meet(&introduction, &origin, portal).await?;
     Ok(introduction.into_person(id, portal.options(), origin))
+}
+
+/// Whether the token has any of the claims that groups are read from.
+pub(super) fn tells_groups(token: &VerifiedToken, portal: &Portal) -> bool {
+    let rulebook = portal.rulebook().borrow();
+    let rules = rulebook.policy.issuers().iter().find(|rules| *rules.name == *token.issuer);
+    rules.is_some_and(|rules| rules.claim_map.groups.iter().any(|path| path.get(&token.claims).is_some()))
 }
 
 /// The same sentence as at the gateway, in the API's form. An outage stays an outage.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::entropy::EntropyError;
-use crate::store::StoreError;
+use crate::store::{Refusal, StoreError};
 
 /// The stable reason of a refusal. Its text is a public contract, and an anchor on the problems page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -202,6 +202,7 @@ impl From<StoreError> for Problem {
             StoreError::Conflict(_) => {
                 Self::new(Code::Conflict, "Something of this name or kind is there already.")
             }
+            StoreError::Refused(refusal) => refusal.into(),
             StoreError::Unavailable(_) | StoreError::Again(_) => {
                 tracing::warn!(%error, "an API request met a store that is away");
                 Self::new(Code::Unavailable, "The database cannot be reached. Try again shortly.")
@@ -216,6 +217,36 @@ impl From<StoreError> for Problem {
             }
         }
     }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let said = sentence(&refusal.to_string());
+        match refusal {
+            // Word for word what an unknown id gets.
+            Refusal::Missing(_) => Self::not_found(),
+            Refusal::Invitation => Self::new(Code::NotFound, said),
+            Refusal::ProjectRoleNeeded(_)
+            | Refusal::OrganizationRoleNeeded(_)
+            | Refusal::PlatformAdminNeeded
+            | Refusal::AboveOwnRole { .. }
+            | Refusal::Subject => Self::new(Code::Forbidden, said),
+            Refusal::Stale { .. } => Self::new(Code::PreconditionFailed, said),
+            Refusal::LastOwner | Refusal::LastAdmin => Self::new(Code::Invalid, said),
+            Refusal::NoHeir(_) => Self::invalid("to", refusal.to_string()),
+            Refusal::Role(_) => Self::invalid("/role", refusal.to_string()),
+            Refusal::Personal | Refusal::NameTaken { .. } | Refusal::Twice(_) => {
+                Self::new(Code::Conflict, said)
+            }
+        }
+    }
+}
+
+/// The text with a capital first letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
 }
 
 impl From<EntropyError> for Problem {

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Code, Problem};
-use super::{Portal, docs, me, session};
+use super::{Portal, docs, keys, me, session};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -31,7 +31,8 @@ fn api() -> OpenApiRouter<Portal> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(me::show))
         .routes(routes!(session::list::show))
-        .routes(routes!(session::list::end));
+        .routes(routes!(session::list::end))
+        .merge(keys::routes());
     OpenApiRouter::with_openapi(document).nest("/api/v1", v1)
 }
 

@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 
 /// What has to be read again. It names the thing and never holds its data: a follower reads the present state, so that
 /// a late reader cannot put an older state over a newer one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Change {
     /// One API key, by its id.
     Key(String),
@@ -37,7 +37,7 @@ impl Change {
         }
     }
 
-    fn from_parts(kind: &str, entity: String) -> Result<Self, StoreError> {
+    pub(super) fn from_parts(kind: &str, entity: String) -> Result<Self, StoreError> {
         Ok(match kind {
             "key" => Self::Key(entity),
             "project" => Self::Project(entity),
@@ -63,8 +63,9 @@ pub struct Position {
 
 const TAKE: &str = "UPDATE change_counter SET seq = seq + $1 WHERE id = 1 RETURNING seq";
 const INSERT: &str = "INSERT INTO changes (seq, kind, entity, at) VALUES ($1, $2, $3, $4)";
-const POSITION: &str = "SELECT seq, epoch FROM change_counter WHERE id = 1";
-const SINCE: &str = "SELECT seq, kind, entity, at FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2";
+pub(super) const POSITION: &str = "SELECT seq, epoch FROM change_counter WHERE id = 1";
+pub(super) const SINCE: &str =
+    "SELECT seq, kind, entity, at FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2";
 const BUMP: &str = "UPDATE change_counter SET epoch = epoch + 1 WHERE id = 1";
 const TRIM: &str =
     "DELETE FROM changes WHERE at < $1 AND seq < (SELECT seq FROM change_counter WHERE id = 1)";

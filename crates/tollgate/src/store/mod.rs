@@ -3,18 +3,35 @@
 //! A check never comes here. A store that is away makes the process degraded, not unready: the store connects and
 //! migrates in the background, and heals by itself.
 
+mod access;
+pub mod api_keys;
 pub mod audit;
+mod audit_log;
+mod author;
 mod changes;
 mod db;
 mod digest;
+mod fields;
+mod group_mappings;
 mod idempotency;
 mod inspect;
+mod invitations;
 mod key_sets;
+mod leavers;
+mod listen;
 mod logins;
 mod logout_tokens;
+mod organization_members;
+mod organizations;
 mod people;
+mod project_members;
+mod projects;
+mod refusal;
+mod service_accounts;
 mod sessions;
+mod token_rules;
 mod tx;
+mod view_rows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,19 +39,35 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{OnceCell, watch};
 
+pub use access::{OrganizationAccess, ProjectAccess, Who};
+pub use api_keys::KeyUse;
 pub use audit::{ActorKind, AuditEntry};
+pub use audit_log::{AuditActor, AuditRecord, AuditScope, ChainHead, ChainReport};
+pub use author::{Author, Origin};
 pub use changes::{CHANNEL, Change, Position};
 use db::Db;
 pub use digest::SecretDigest;
+pub use fields::{Slice, Source, State, rfc3339};
+pub use group_mappings::{GroupMapping, NewGroupMapping};
 pub use idempotency::KeptAnswer;
 pub use inspect::{Inspection, Schema, inspect};
+pub use invitations::{Acceptance, Invitation, NewInvitation};
 pub use key_sets::StoredKeySet;
+pub use leavers::LeaversKeys;
+pub use listen::ChangeListener;
 pub use logins::Login;
-pub use logout_tokens::{Ended, LogoutRule};
-pub use people::{Contact, PersonRow};
+pub use organization_members::OrganizationMember;
+pub use organizations::Organization;
+pub use people::{Contact, Person};
+pub use project_members::ProjectMember;
+pub use projects::{NewProject, Project, ProjectEdit};
+pub use refusal::Refusal;
+pub use service_accounts::ServiceAccount;
 pub use sessions::{Alive, MAX_SESSIONS, NewSession, OwnedSession, Session};
+pub use token_rules::{NewTokenRule, TokenRule, TokenRuleKind};
 pub use tollgate_core::caller::Standing;
 pub use tx::Tx;
+pub use view_rows::{BATCH, Followed, KeyRow, OwnerRow, PersonStanding, ProjectRow, Rows, TokenRuleRow};
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -67,6 +100,9 @@ pub enum StoreError {
     /// The database gave up this transaction in favour of another; the same work may succeed when done again.
     #[error("the database gave up a transaction in favour of another: {0}")]
     Again(String),
+    /// The database would have taken it, and a rule of ours does not.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A row breaks a rule that the schema does not state.
     #[error("the database holds an impossible row in {table}: {what}")]
     Inconsistent {
@@ -141,14 +177,32 @@ impl std::fmt::Debug for StoreOptions {
 /// Every statement that both databases must understand; a test prepares each on both.
 #[cfg(test)]
 const STATEMENTS: &[&[&str]] = &[
+    access::STATEMENTS,
+    api_keys::STATEMENTS[0],
+    api_keys::STATEMENTS[1],
+    api_keys::STATEMENTS[2],
     audit::STATEMENTS,
+    audit_log::STATEMENTS,
     changes::STATEMENTS,
     db::STATEMENTS,
+    group_mappings::STATEMENTS,
     idempotency::STATEMENTS,
+    invitations::STATEMENTS,
     key_sets::STATEMENTS,
+    leavers::STATEMENTS,
+    organization_members::STATEMENTS,
+    organizations::STATEMENTS,
+    people::STATEMENTS,
+    project_members::STATEMENTS,
+    projects::STATEMENTS,
+    service_accounts::STATEMENTS,
+    token_rules::STATEMENTS,
+    view_rows::STATEMENTS[0],
+    view_rows::STATEMENTS[1],
+    view_rows::STATEMENTS[2],
+    view_rows::STATEMENTS[3],
     logins::STATEMENTS,
     logout_tokens::STATEMENTS,
-    people::STATEMENTS,
     sessions::STATEMENTS,
 ];
 

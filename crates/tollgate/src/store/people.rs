@@ -1,227 +1,321 @@
-//! People: known by the configured issuer's name and their subject there, from the first contact on.
+//! People, known by issuer and subject. They appear at their first login or call, with an organization and a project of
+//! their own.
 
-use serde_json::json;
-use tollgate_core::caller::Standing;
+use serde::Serialize;
 use tollgate_core::ids::IdKind;
+use tollgate_core::models::ModelPolicy;
 use tollgate_core::time::Timestamp;
 
-use super::audit::{ActorKind, AuditEntry};
+use super::author::{Author, Origin};
 use super::changes::Change;
-use super::db::failed;
+use super::db::{failed, on};
+use super::fields::{Slice, State, moment};
+use super::projects::NewProject;
+use super::refusal::Refusal;
 use super::tx::{Tx, on_tx};
 use super::{Store, StoreError};
 
-/// What a token or a login says about a person.
-#[derive(Clone, Copy, Debug)]
-pub struct Contact<'a> {
-    /// The configured name of the issuer.
-    pub issuer: &'a str,
-    /// The subject there.
-    pub subject: &'a str,
-    /// The name a person recognises.
-    pub username: &'a str,
-    /// The e-mail address.
-    pub email: Option<&'a str>,
-    /// Groups and roles.
-    pub groups: &'a [String],
-}
-
-/// A person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PersonRow {
+/// A person, as the API and the audit log show them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Person {
     /// `per_…`
     pub id: String,
     /// The configured name of the issuer.
     pub issuer: String,
     /// The subject there.
     pub subject: String,
-    /// The name a person recognises.
+    /// Their name there.
     pub username: String,
-    /// The e-mail address.
+    /// Their address, if the issuer tells it.
     pub email: Option<String>,
-    /// Whether they may act.
-    pub standing: Standing,
+    /// Whether they and their keys may act.
+    pub state: State,
     /// Counts the edits.
     pub version: i64,
     /// First contact.
+    #[serde(serialize_with = "moment")]
     pub created_at: Timestamp,
+    /// When they were edited last.
+    #[serde(serialize_with = "moment")]
+    pub updated_at: Timestamp,
     /// Last contact, to the minute.
+    #[serde(serialize_with = "moment")]
     pub last_seen_at: Timestamp,
 }
 
-type Columns = (String, String, String, String, Option<String>, String, i64, i64, i64);
+/// What a login or a token says about a person.
+#[derive(Clone, Copy, Debug)]
+pub struct Contact<'a> {
+    /// The configured name of the issuer.
+    pub issuer: &'a str,
+    /// The subject there.
+    pub subject: &'a str,
+    /// The name there; the subject when there is none.
+    pub username: &'a str,
+    /// The address.
+    pub email: Option<&'a str>,
+    /// The groups. `None` when this login or token says nothing about groups, which is not the same as having none.
+    pub groups: Option<&'a [String]>,
+}
 
-/// How stale `last_seen_at` may be: more often it is not worth a write.
-const SEEN_EVERY_MILLIS: i64 = 60_000;
+type PersonRow = (String, String, String, String, Option<String>, String, i64, i64, i64, i64);
 
 const FIND_BY_SUBJECT: &str = "SELECT id, issuer, subject, username, email, state, version, created_at, \
-     last_seen_at FROM people WHERE issuer = $1 AND subject = $2";
-/// Somebody else may be making the same person: whoever comes second makes nothing.
-const CREATE: &str = "INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, \
+     updated_at, last_seen_at FROM people WHERE issuer = $1 AND subject = $2";
+const FIND: &str = "SELECT id, issuer, subject, username, email, state, version, created_at, updated_at, \
+     last_seen_at FROM people WHERE id = $1";
+const LIST: &str = "SELECT id, issuer, subject, username, email, state, version, created_at, updated_at, \
+     last_seen_at FROM people WHERE id > $1 ORDER BY id LIMIT $2";
+const INSERT: &str = "INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, \
      updated_at, last_seen_at) VALUES ($1, $2, $3, $4, $5, 'active', 1, $6, $6, $6) \
      ON CONFLICT (issuer, subject) DO NOTHING";
-const SEEN: &str = "UPDATE people SET username = $2, email = $3, last_seen_at = $4 WHERE id = $1";
-const CREATE_ORGANIZATION: &str = "INSERT INTO organizations (id, name, personal, state, version, created_at, \
-     updated_at) VALUES ($1, $2, TRUE, 'active', 1, $3, $3)";
-const JOIN_ORGANIZATION: &str = "INSERT INTO organization_members (organization_id, person_id, role, source, \
-     created_at) VALUES ($1, $2, 'admin', 'manual', $3)";
-const CREATE_PROJECT: &str = "INSERT INTO projects (id, organization_id, name, state, models, version, \
-     created_at, updated_at) VALUES ($1, $2, 'personal', 'active', '\"all\"', 1, $3, $3)";
-const JOIN_PROJECT: &str = "INSERT INTO project_members (project_id, person_id, role, source, created_at) \
-     VALUES ($1, $2, 'owner', 'manual', $3)";
+const HOLD: &str = "UPDATE people SET last_seen_at = CASE WHEN last_seen_at < $1 THEN $1 ELSE last_seen_at END \
+     WHERE id = $2 RETURNING id, issuer, subject, username, email, state, version, created_at, updated_at, \
+     last_seen_at";
+const UPDATE: &str = "UPDATE people SET username = $1, email = $2, state = $3, version = version + 1, \
+     updated_at = $4 WHERE id = $5 RETURNING id, issuer, subject, username, email, state, version, created_at, \
+     updated_at, last_seen_at";
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] =
-    &[FIND_BY_SUBJECT, CREATE, SEEN, CREATE_ORGANIZATION, JOIN_ORGANIZATION, CREATE_PROJECT, JOIN_PROJECT];
+pub(super) const STATEMENTS: &[&str] = &[FIND_BY_SUBJECT, FIND, LIST, INSERT, HOLD, UPDATE];
 
-impl Store {
-    /// The person of this contact. Who is new gets a row, an organization and a project of their own, all or nothing;
-    /// `random` is for their three ids.
-    ///
-    /// # Errors
-    /// The database gave no answer.
-    pub async fn first_contact(
-        &self,
-        contact: &Contact<'_>,
-        now: Timestamp,
-        random: &[u8; 30],
-    ) -> Result<PersonRow, StoreError> {
-        let mut tx = self.begin().await?;
-        if let Some(person) = tx.find_person_by_subject(contact.issuer, contact.subject).await? {
-            return refresh(tx, person, contact, now).await;
+/// How often a contact that says nothing new is written down, in milliseconds.
+const SEEN_EVERY: i64 = 60_000;
+/// How often a contact is written again when the database gave it up in favour of another.
+const MOST_ATTEMPTS: u32 = 3;
+/// Characters of a name or address that are kept.
+const MOST_CHARS: usize = 320;
+/// What the project is called that a person begins with.
+const FIRST_PROJECT: &str = "personal";
+
+impl Person {
+    fn from_row(row: PersonRow) -> Result<Self, StoreError> {
+        let (id, issuer, subject, username, email, state, version, created, updated, seen) = row;
+        Ok(Self {
+            id,
+            issuer,
+            subject,
+            username,
+            email,
+            state: State::read("people", &state)?,
+            version,
+            created_at: Timestamp::from_millis(created),
+            updated_at: Timestamp::from_millis(updated),
+            last_seen_at: Timestamp::from_millis(seen),
+        })
+    }
+
+    /// This person as the contact describes them. What it does not say stays: not every client's tokens hold a name or an
+    /// address.
+    fn described_by(&self, contact: &Contact<'_>) -> Self {
+        let mut person = self.clone();
+        if contact.username != contact.subject {
+            person.username = kept(contact.username);
         }
-        create(&mut tx, contact, now, random).await?;
-        let person = tx.find_person_by_subject(contact.issuer, contact.subject).await?;
-        tx.commit(now).await?;
+        if let Some(email) = contact.email {
+            person.email = Some(kept(email));
+        }
         person
-            .ok_or_else(|| StoreError::Inconsistent { table: "people", what: "a new person is gone".into() })
     }
 }
 
-impl Tx {
-    /// The person of this subject.
+/// The text as it is kept: without control characters, and not longer than a name is.
+fn kept(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MOST_CHARS).collect()
+}
+
+impl Store {
+    /// The person that a login or token speaks of; made at the first contact together with a personal organization and a
+    /// personal project, and otherwise brought up to date, memberships by group included. `random` is for the three ids.
+    ///
+    /// However many first contacts there are at once, there is one person.
+    ///
+    /// # Errors
+    /// [`Refusal::Subject`]; or the database gave no answer.
+    pub async fn meet_person(
+        &self,
+        contact: &Contact<'_>,
+        origin: &Origin,
+        random: &[u8; 30],
+    ) -> Result<Person, StoreError> {
+        if contact.subject.contains('\0') {
+            // Postgres has no text with NUL in it.
+            return Err(Refusal::Subject.into());
+        }
+        if let Some(known) = self.find_person_by_subject(contact.issuer, contact.subject).await? {
+            let described = known.described_by(contact);
+            let fresh = origin.at.millis_since(known.last_seen_at) < SEEN_EVERY;
+            if fresh && described == known && !self.groups_differ(&known, contact.groups).await? {
+                return Ok(known);
+            }
+        }
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.write_contact(contact, origin, random).await {
+                // Groups can name many projects, and two people's may meet in a circle: the database breaks it.
+                Err(StoreError::Again(_)) if attempts < MOST_ATTEMPTS => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn write_contact(
+        &self,
+        contact: &Contact<'_>,
+        origin: &Origin,
+        random: &[u8; 30],
+    ) -> Result<Person, StoreError> {
+        let mut tx = self.begin().await?;
+        let person = tx.meet_person(contact, origin, random).await?;
+        tx.commit(origin.at).await?;
+        Ok(person)
+    }
+
+    /// The person of this issuer and subject.
     ///
     /// # Errors
     /// The database gave no answer.
     pub async fn find_person_by_subject(
-        &mut self,
+        &self,
         issuer: &str,
         subject: &str,
-    ) -> Result<Option<PersonRow>, StoreError> {
-        let row: Option<Columns> = on_tx!(self, conn => {
-            sqlx::query_as(FIND_BY_SUBJECT).bind(issuer).bind(subject).fetch_optional(conn).await
+    ) -> Result<Option<Person>, StoreError> {
+        let db = self.ready().await?;
+        let row: Option<PersonRow> = on!(db, pool => {
+            sqlx::query_as(FIND_BY_SUBJECT).bind(issuer).bind(subject).fetch_optional(pool).await
         })
         .map_err(|e| failed(&e))?;
-        row.map(person).transpose()
+        row.map(Person::from_row).transpose()
+    }
+
+    /// The person of this id.
+    ///
+    /// # Errors
+    /// The database gave no answer.
+    pub async fn find_person(&self, id: &str) -> Result<Option<Person>, StoreError> {
+        let db = self.ready().await?;
+        let row: Option<PersonRow> =
+            on!(db, pool => sqlx::query_as(FIND).bind(id).fetch_optional(pool).await)
+                .map_err(|e| failed(&e))?;
+        row.map(Person::from_row).transpose()
+    }
+
+    /// Everybody, by id; for platform administrators.
+    ///
+    /// # Errors
+    /// The database gave no answer.
+    pub async fn every_person(&self, slice: Slice<'_>) -> Result<Vec<Person>, StoreError> {
+        let db = self.ready().await?;
+        let rows: Vec<PersonRow> =
+            on!(db, pool => sqlx::query_as(LIST).bind(slice.after).bind(slice.limit).fetch_all(pool).await)
+                .map_err(|e| failed(&e))?;
+        rows.into_iter().map(Person::from_row).collect()
     }
 }
 
-/// Keeps name, address and last contact up to date. A name is shown to backends, so its change is a change.
-async fn refresh(
-    mut tx: Tx,
-    person: PersonRow,
-    contact: &Contact<'_>,
-    now: Timestamp,
-) -> Result<PersonRow, StoreError> {
-    let renamed = person.username != contact.username || person.email.as_deref() != contact.email;
-    if !renamed && now.millis_since(person.last_seen_at) < SEEN_EVERY_MILLIS {
-        return Ok(person);
-    }
-    on_tx!(tx, conn => {
-        let seen = sqlx::query(SEEN).bind(&person.id).bind(contact.username).bind(contact.email);
-        seen.bind(now.as_millis()).execute(conn).await.map(drop)
-    })
-    .map_err(|e| failed(&e))?;
-    if renamed {
-        tx.change(Change::Person(person.id.clone()));
-    }
-    tx.commit(now).await?;
-    let (username, email) = (contact.username.to_owned(), contact.email.map(str::to_owned));
-    Ok(PersonRow { username, email, last_seen_at: now, ..person })
-}
-
-async fn create(
-    tx: &mut Tx,
-    contact: &Contact<'_>,
-    now: Timestamp,
-    random: &[u8; 30],
-) -> Result<(), StoreError> {
-    let part = |at: usize| {
-        let mut bytes = [0; 10];
-        bytes.copy_from_slice(&random[at * 10..at * 10 + 10]);
-        bytes
-    };
-    let id = IdKind::Person.make(now, part(0));
-    let organization = IdKind::Organization.make(now, part(1));
-    let project = IdKind::Project.make(now, part(2));
-    let at = now.as_millis();
-    let created = on_tx!(tx, conn => {
-        let create = sqlx::query(CREATE).bind(&id).bind(contact.issuer).bind(contact.subject);
-        let create = create.bind(contact.username).bind(contact.email).bind(at);
-        create.execute(conn).await.map(|done| done.rows_affected())
-    })
-    .map_err(|e| failed(&e))?;
-    if created == 0 {
-        return Ok(());
-    }
-    for (statement, first, second) in [
-        (CREATE_ORGANIZATION, &organization, contact.username),
-        (JOIN_ORGANIZATION, &organization, &id),
-        (CREATE_PROJECT, &project, &organization),
-        (JOIN_PROJECT, &project, &id),
-    ] {
-        on_tx!(tx, conn => {
-            sqlx::query(statement).bind(first).bind(second).bind(at).execute(conn).await.map(drop)
+impl Tx {
+    async fn meet_person(
+        &mut self,
+        contact: &Contact<'_>,
+        origin: &Origin,
+        random: &[u8; 30],
+    ) -> Result<Person, StoreError> {
+        let part = |at: usize| {
+            let mut bytes = [0; 10];
+            bytes.copy_from_slice(&random[at * 10..at * 10 + 10]);
+            bytes
+        };
+        let id = IdKind::Person.make(origin.at, part(0));
+        let (username, email) = (kept(contact.username), contact.email.map(kept));
+        let made = on_tx!(self, conn => {
+            let insert = sqlx::query(INSERT).bind(&id).bind(contact.issuer).bind(contact.subject);
+            let insert = insert.bind(&username).bind(&email).bind(origin.at.as_millis());
+            insert.execute(conn).await.map(|done| done.rows_affected())
         })
         .map_err(|e| failed(&e))?;
+        // Somebody else's first contact of the same person has won if nothing was made, and is committed by now.
+        let found: PersonRow = on_tx!(self, conn => {
+            sqlx::query_as(FIND_BY_SUBJECT).bind(contact.issuer).bind(contact.subject).fetch_one(conn).await
+        })
+        .map_err(|e| failed(&e))?;
+        let author = Author::person(&found.0, &found.3, false, origin.clone());
+        let person = self.hold_person(&author, &found.0).await?;
+        if made > 0 {
+            self.change(Change::Person(person.id.clone()));
+            self.audit(author.entry("person.appear", "person", &person.id).after(&person));
+            let organization = IdKind::Organization.make(origin.at, part(1));
+            let new = (organization.as_str(), person.username.as_str(), true);
+            self.create_organization(&author, new, &person.id).await?;
+            let new = NewProject {
+                id: &IdKind::Project.make(origin.at, part(2)),
+                organization_id: &organization,
+                name: FIRST_PROJECT,
+                models: &ModelPolicy::All,
+            };
+            self.create_project(&author, new, Some(&person.id)).await?;
+        }
+        let described = person.described_by(contact);
+        let person = if described == person {
+            person
+        } else {
+            self.write_person(&author, "person.update", &person, &described).await?
+        };
+        if let Some(groups) = contact.groups {
+            self.apply_group_mappings(&person, groups, origin).await?;
+        }
+        Ok(person)
     }
-    for change in [
-        Change::Person(id.clone()),
-        Change::Organization(organization.clone()),
-        Change::Project(project.clone()),
-    ] {
-        tx.change(change);
+
+    /// Suspends a person or lets them act again; for platform administrators. Their keys follow, without being touched.
+    ///
+    /// # Errors
+    /// [`Refusal::PlatformAdminNeeded`], [`Refusal::Missing`]; or the database gave no answer.
+    pub async fn set_person_suspended(
+        &mut self,
+        author: &Author,
+        id: &str,
+        suspended: bool,
+    ) -> Result<Person, StoreError> {
+        if !author.platform_admin {
+            return Err(Refusal::PlatformAdminNeeded.into());
+        }
+        let mut quiet = author.clone();
+        // To be looked after is no contact.
+        quiet.origin.at = Timestamp::from_millis(0);
+        let before = self.hold_person(&quiet, id).await?;
+        let (state, action) =
+            if suspended { (State::Suspended, "person.suspend") } else { (State::Active, "person.resume") };
+        if before.state == state {
+            return Ok(before);
+        }
+        self.write_person(author, action, &before, &Person { state, ..before.clone() }).await
     }
-    tx.audit(AuditEntry {
-        at: now,
-        actor_kind: ActorKind::Person,
-        actor_id: id.clone(),
-        actor_name: contact.username.to_owned(),
-        action: "person.appear",
-        target_kind: "person",
-        target_id: id,
-        organization_id: Some(organization),
-        project_id: Some(project),
-        before: None,
-        after: Some(
-            json!({"issuer": contact.issuer, "subject": contact.subject, "username": contact.username}),
-        ),
-        address: None,
-        user_agent: None,
-        request_id: None,
-    });
-    Ok(())
-}
 
-fn person(columns: Columns) -> Result<PersonRow, StoreError> {
-    let (id, issuer, subject, username, email, state, version, created_at, last_seen_at) = columns;
-    Ok(PersonRow {
-        standing: standing("people", &state)?,
-        id,
-        issuer,
-        subject,
-        username,
-        email,
-        version,
-        created_at: Timestamp::from_millis(created_at),
-        last_seen_at: Timestamp::from_millis(last_seen_at),
-    })
-}
+    /// Locks a person until the end of this unit of work, and writes down the contact.
+    async fn hold_person(&mut self, author: &Author, id: &str) -> Result<Person, StoreError> {
+        let row: Option<PersonRow> = on_tx!(self, conn => {
+            sqlx::query_as(HOLD).bind(author.at().as_millis()).bind(id).fetch_optional(conn).await
+        })
+        .map_err(|e| failed(&e))?;
+        Person::from_row(row.ok_or(Refusal::Missing("person"))?)
+    }
 
-/// A state column of things that can be suspended.
-pub(super) fn standing(table: &'static str, state: &str) -> Result<Standing, StoreError> {
-    match state {
-        "active" => Ok(Standing::Active),
-        "suspended" => Ok(Standing::Suspended),
-        other => Err(StoreError::Inconsistent { table, what: format!("state '{other}'") }),
+    async fn write_person(
+        &mut self,
+        author: &Author,
+        action: &'static str,
+        before: &Person,
+        after: &Person,
+    ) -> Result<Person, StoreError> {
+        let row: PersonRow = on_tx!(self, conn => {
+            let update = sqlx::query_as(UPDATE).bind(&after.username).bind(&after.email);
+            let update = update.bind(after.state.as_str()).bind(author.at().as_millis()).bind(&before.id);
+            update.fetch_one(conn).await
+        })
+        .map_err(|e| failed(&e))?;
+        let after = Person::from_row(row)?;
+        self.audit(author.entry(action, "person", &after.id).before(before).after(&after));
+        self.change(Change::Person(after.id.clone()));
+        Ok(after)
     }
 }

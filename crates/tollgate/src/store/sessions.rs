@@ -6,9 +6,8 @@ use tollgate_core::time::Timestamp;
 
 use super::db::{failed, on};
 use super::digest::SecretDigest;
-use super::people::standing;
 use super::tx::{Tx, on_tx};
-use super::{Standing, Store, StoreError};
+use super::{State, Store, StoreError};
 
 /// Sessions that one person may have at once; the login after that ends the oldest.
 pub const MAX_SESSIONS: i64 = 50;
@@ -83,7 +82,7 @@ pub struct OwnedSession {
     /// The e-mail address, and whether the issuer had verified it at the login.
     pub email: Option<(String, bool)>,
     /// Whether the person may act.
-    pub standing: Standing,
+    pub state: State,
 }
 
 /// Until when sessions are alive: both ends are exclusive.
@@ -162,7 +161,7 @@ impl TryFrom<OwnedRow> for OwnedSession {
             subject: row.subject,
             username: row.username,
             email: row.email.map(|email| (email, verified)),
-            standing: standing("people", &row.state)?,
+            state: State::read("people", &row.state)?,
         })
     }
 }

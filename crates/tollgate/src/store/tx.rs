@@ -1,6 +1,8 @@
 //! One unit of work: everything in it is written, or nothing. Changes and audit entries are gathered on the way and
 //! written last, so that the two rows that all writers share are locked for a moment only.
 
+use std::collections::BTreeSet;
+
 use sqlx::{Postgres, Sqlite, Transaction};
 use tollgate_core::time::Timestamp;
 
@@ -13,6 +15,8 @@ use super::{Store, StoreError};
 pub struct Tx {
     pub(super) inner: Inner,
     changes: Vec<Change>,
+    /// The same ones, for finding those said twice: deleting a project names every key of it.
+    said: BTreeSet<Change>,
     entries: Vec<AuditEntry>,
     published: std::sync::Arc<tokio::sync::watch::Sender<i64>>,
 }
@@ -50,14 +54,14 @@ impl Store {
             Db::Lite(pool) => Inner::Lite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(&e))?),
         };
         let published = std::sync::Arc::clone(&self.published);
-        Ok(Tx { inner, changes: Vec::new(), entries: Vec::new(), published })
+        Ok(Tx { inner, changes: Vec::new(), said: BTreeSet::new(), entries: Vec::new(), published })
     }
 }
 
 impl Tx {
     /// Says what followers have to read again once this is committed.
     pub fn change(&mut self, change: Change) {
-        if !self.changes.contains(&change) {
+        if self.said.insert(change.clone()) {
             self.changes.push(change);
         }
     }

@@ -40,7 +40,7 @@ pub async fn gather_token(
     now: Timestamp,
     deadline: Instant,
 ) -> Gathered {
-    let mut facts = Facts { now, late: false, evidence: Evidence::None };
+    let mut facts = Facts::new(now, Evidence::None);
     let digest = sha256(token.reveal().as_bytes());
     if let Some(known) = tokens.get(&digest)
         && known.epoch == rulebook.keys.epoch(&known.token.issuer)

@@ -13,6 +13,7 @@ mod failing;
 mod guide;
 mod harness;
 mod keycloak_issuer;
+mod kube_stage;
 mod models;
 mod ops;
 mod same_verdict;

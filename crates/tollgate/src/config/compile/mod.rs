@@ -32,6 +32,7 @@ pub fn compile(settings: &Settings) -> Result<Compiled, Vec<Problem>> {
     let issuers = issuers::compile(settings, &mut problems);
     let credential_headers = credential_headers(settings, &mut problems);
     let identity = identity(settings, &credential_headers, &mut problems);
+    key_lifetimes(settings, &mut problems);
     let models = models::rules(&settings.models, &credential_headers, &identity, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
@@ -68,6 +69,16 @@ fn credential_headers(settings: &Settings, problems: &mut Vec<Problem>) -> Vec<C
         all.push(CredentialHeader { name, form });
     }
     all
+}
+
+fn key_lifetimes(settings: &Settings, problems: &mut Vec<Problem>) {
+    let keys = &settings.keys;
+    if let (Some(max), Some(default)) = (keys.max_lifetime_days, keys.default_lifetime_days)
+        && default > max
+    {
+        let text = format!("{default} is more than keys.max_lifetime_days, which is {max}");
+        problems.push(Problem::new("keys.default_lifetime_days", text));
+    }
 }
 
 /// Headers that a request cannot do without, or that say how it is framed: an identity must not overwrite them.

@@ -6,6 +6,7 @@
 mod address;
 mod checks;
 mod issuer;
+mod keys;
 mod login;
 mod models;
 mod people;
@@ -24,6 +25,7 @@ pub use self::checks::{
 pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
 };
+pub use self::keys::KeySettings;
 pub use self::login::{
     IntrospectionClientSettings, IntrospectionSettings, LoginSettings, PortalSettings, SessionSettings,
 };
@@ -64,6 +66,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// Rights that come from groups.
     pub tenancy: TenancySettings,
+    /// API keys.
+    pub keys: KeySettings,
     /// The people-facing port in a browser.
     pub portal: PortalSettings,
     /// Services that may ask whether a credential is good.

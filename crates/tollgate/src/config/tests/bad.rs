@@ -51,6 +51,11 @@ const TABLE: &[(&str, &str)] = &[
     ("telemetry: {otlp: {endpoint: collector}}", "write an absolute URL"),
     ("telemetry: {otlp: {headers: {'a b': x}}}", "telemetry.otlp.headers.a b: not a header name"),
     ("routes:", "routes: expected a list, found nothing"),
+    ("keys: {max_per_project: 0}", "keys.max_per_project: 0 is out of range"),
+    (
+        "keys: {max_lifetime_days: 30, default_lifetime_days: 31}",
+        "keys.default_lifetime_days: 31 is more than keys.max_lifetime_days, which is 30",
+    ),
     // models
     ("models: {aliases: {a: b, b: c}}", "models.aliases.a: 'b' is an alias itself; write what it stands for"),
     ("models: {aliases: {'a*': b}}", "models.aliases.a*: 'a*: b' is not a name for a name"),

@@ -193,7 +193,7 @@ mod tests {
         let place = Arc::make_mut(&mut key.project);
         (place.id, place.organization) = (project, organization);
         let evidence = Evidence::Key(Lookup::Found(Arc::new(key)));
-        let verdict = decide(&Facts { now: Timestamp::from_millis(0), late: false, evidence }, &input);
+        let verdict = decide(&Facts::new(Timestamp::from_millis(0), evidence), &input);
         let reply = Reply::new(&verdict, Some(&input), &policy, CheckId::from_bits(1));
         let names = policy.identity.headers().map(|(name, _)| name.to_owned()).collect();
         (vec![envoy(&reply, StatusCode::FORBIDDEN), nginx(&reply), forward_auth(&reply)], names)

@@ -13,16 +13,20 @@ use super::Login;
 use super::tokens::{Disbelief, signed};
 use crate::entropy::bytes;
 use crate::portal::Portal;
-use crate::portal::form::Form;
 use crate::portal::origin::Origin;
+use crate::portal::parameters::Parameters;
 use crate::portal::problem::{Answer, Code, Problem};
-use crate::store::{ActorKind, AuditEntry, Ended, LogoutRule};
+use crate::store::{Author, NewTokenRule, TokenRuleKind};
 
 /// How long a rule is kept when the issuer's `max_lifetime_secs` does not say how long a token can live.
 const UNSAID_LIFETIME_SECS: i64 = 30 * 24 * 3600;
 
 /// `POST /logout/backchannel`
-pub async fn submit(State(portal): State<Portal>, origin: Origin, form: Result<Form, Problem>) -> Response {
+pub async fn submit(
+    State(portal): State<Portal>,
+    origin: Origin,
+    form: Result<Parameters, Problem>,
+) -> Response {
     let done = async {
         let form = form?;
         let login = portal.login()?;
@@ -52,43 +56,31 @@ async fn obey(portal: &Portal, login: &Login, origin: Origin, text: &str) -> Ans
     if !tx.note_logout_token(issuer, &token_id, expires_at).await? {
         return Err(refused("this logout token was obeyed before"));
     }
-    let (ended, rule) = match &scope {
-        LogoutScope::Session(sid) => (tx.end_sessions_by_sid(issuer, sid).await?, Ended::Sid(sid)),
+    let author = Author::system(origin.stored(now));
+    let (ended, kind, value, issued_before) = match &scope {
+        LogoutScope::Session(sid) => {
+            (tx.end_sessions_by_sid(issuer, sid).await?, TokenRuleKind::Sid, sid, None)
+        }
         // A token of the same second was made before the logout as far as anybody can tell.
-        LogoutScope::Subject(subject) => (
-            tx.end_sessions_by_subject(issuer, subject).await?,
-            Ended::Subject(subject, issued_at.plus_secs(1)),
-        ),
+        LogoutScope::Subject(subject) => {
+            let ended = tx.end_sessions_by_subject(issuer, subject).await?;
+            (ended, TokenRuleKind::Subject, subject, Some(issued_at.plus_secs(1)))
+        }
     };
     let lifetime = rules.max_lifetime_secs.and_then(|secs| i64::try_from(secs).ok());
     let lifetime = lifetime.unwrap_or(UNSAID_LIFETIME_SECS).saturating_add(i64::from(rules.leeway_secs));
-    let id = IdKind::TokenRule.make(now, bytes(portal.entropy())?);
-    let rule = LogoutRule { id, issuer, ended: rule, expires_at: now.plus_secs(lifetime) };
-    tx.add_logout_rule(&rule, now).await?;
-    let entry = |action, target_kind, target_id: &str, after| AuditEntry {
-        at: now,
-        actor_kind: ActorKind::System,
-        actor_id: "system".into(),
-        actor_name: "tollgate".into(),
-        action,
-        target_kind,
-        target_id: target_id.to_owned(),
-        organization_id: None,
-        project_id: None,
-        before: None,
-        after,
-        address: origin.address.map(|address| address.to_string()),
-        user_agent: origin.user_agent.clone(),
-        request_id: origin.request_id.clone(),
+    let rule = NewTokenRule {
+        id: &IdKind::TokenRule.make(now, bytes(portal.entropy())?),
+        issuer,
+        kind,
+        value,
+        issued_before,
+        expires_at: Some(now.plus_secs(lifetime)),
+        reason: "logged out at the issuer",
     };
-    let (kind, value) = match &scope {
-        LogoutScope::Session(sid) => ("sid", sid),
-        LogoutScope::Subject(subject) => ("subject", subject),
-    };
-    let after = json!({"issuer": issuer, "kind": kind, "value": value, "reason": "logged out at the issuer"});
-    tx.audit(entry("token_rule.create", "token_rule", &rule.id, Some(after)));
+    tx.create_token_rule(&author, rule).await?;
     for (session, person) in &ended {
-        tx.audit(entry("session.end", "session", session, Some(json!({"person": person}))));
+        tx.audit(author.entry("session.end", "session", session).before(&json!({"person": person})));
     }
     tx.commit(now).await?;
     tracing::info!(issuer, sessions = ended.len(), "the issuer logged somebody out");

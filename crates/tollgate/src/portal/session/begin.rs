@@ -11,8 +11,8 @@ use super::cookies::MAX_LOGINS;
 use super::{next, page, tokens};
 use crate::entropy::{Entropy, EntropyError, bytes};
 use crate::portal::Portal;
-use crate::portal::form::Form;
 use crate::portal::origin::Origin;
+use crate::portal::parameters::Parameters;
 use crate::portal::problem::{Answer, Code, Problem};
 use crate::store::{self, SecretDigest};
 
@@ -34,7 +34,7 @@ async fn begin(portal: &Portal, origin: &Origin, headers: &HeaderMap, query: &st
     let login = portal.login()?;
     let store = portal.store()?;
     login.attempt(origin.address)?;
-    let query = Form::parse(query.as_bytes())?;
+    let query = Parameters::parse(query.as_bytes())?;
     let options = &login.options;
     let (_, provider) = login.provider(portal).await?;
     let [state, browser, nonce, verifier] = secrets(portal.entropy())?;

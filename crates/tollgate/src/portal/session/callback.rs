@@ -10,8 +10,8 @@ use super::tokens::Arrival;
 use super::{Login, cookies, page, tokens};
 use crate::entropy::bytes;
 use crate::portal::Portal;
-use crate::portal::form::Form;
 use crate::portal::origin::Origin;
+use crate::portal::parameters::Parameters;
 use crate::portal::problem::{Answer, Code, Problem};
 use crate::store::{self, NewSession, SecretDigest};
 
@@ -39,7 +39,7 @@ pub async fn show(
 async fn come_back(portal: &Portal, origin: Origin, headers: &HeaderMap, query: &str) -> Answer<Response> {
     let login = portal.login()?;
     login.attempt(origin.address)?;
-    let query = Form::parse(query.as_bytes())?;
+    let query = Parameters::parse(query.as_bytes())?;
     let begun = take(portal, login, headers, &query).await?;
     let (rules, provider) = login.provider(portal).await?;
     check_issuer(&query, &rules.accepted_issuers)?;
@@ -56,7 +56,12 @@ async fn come_back(portal: &Portal, origin: Origin, headers: &HeaderMap, query: 
 }
 
 /// The login that this browser began under this state; taken out, so that it counts once.
-async fn take(portal: &Portal, login: &Login, headers: &HeaderMap, query: &Form) -> Answer<store::Login> {
+async fn take(
+    portal: &Portal,
+    login: &Login,
+    headers: &HeaderMap,
+    query: &Parameters,
+) -> Answer<store::Login> {
     let state = query.get("state").filter(|state| cookies::is_secret(state)).ok_or_else(not_ours)?;
     let browser = cookies::secret(headers, &login.cookies.login(state)).ok_or_else(not_ours)?;
     let (state, browser) = (SecretDigest::of(state), SecretDigest::of(browser));
@@ -65,7 +70,7 @@ async fn take(portal: &Portal, login: &Login, headers: &HeaderMap, query: &Form)
 }
 
 /// RFC 9207: an answer that names another issuer than the one that was asked is an attack or a mistake.
-fn check_issuer(query: &Form, accepted: &[String]) -> Answer<()> {
+fn check_issuer(query: &Parameters, accepted: &[String]) -> Answer<()> {
     match query.get("iss") {
         Some(named) if !accepted.iter().any(|iss| iss == named) => {
             tracing::warn!("an authorization response names another issuer than the one that was asked");
@@ -85,7 +90,7 @@ async fn enter(
 ) -> Answer<Response> {
     let Arrival { who, sid, authenticated_at } = arrival;
     let email_verified = who.email.as_ref().is_some_and(|(_, verified)| *verified);
-    let person_id = portal.acquaintances().meet(&who, portal).await?;
+    let person_id = portal.acquaintances().meet(&who, &origin, portal).await?;
     let person = who.into_person(person_id, portal.options(), origin);
     let [secret] = secrets(portal.entropy())?;
     let (now, options, cookies) = (portal.now(), &login.options, &login.cookies);
@@ -109,7 +114,7 @@ async fn enter(
         tx.end_session_by_secret(&SecretDigest::of(before)).await?;
     }
     tx.add_session(&session).await?;
-    tx.audit(person.audit(now, "session.begin", ("session", &session.id)));
+    tx.audit(person.author(now).entry("session.begin", "session", &session.id));
     tx.commit(now).await?;
     let target = options.public_url.join(next).map_err(|_| not_ours())?;
     let mut response = see_other(target.as_str())?;
@@ -136,6 +141,6 @@ fn refused_there(error: &str) -> Problem {
 
 /// The state of a query that can be one of ours.
 fn own_state(query: &str) -> Option<String> {
-    let form = Form::parse(query.as_bytes()).ok()?;
+    let form = Parameters::parse(query.as_bytes()).ok()?;
     form.get("state").filter(|state| cookies::is_secret(state)).map(str::to_owned)
 }

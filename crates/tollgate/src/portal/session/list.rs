@@ -5,14 +5,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 use tollgate_core::ids::IdKind;
-use tollgate_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::portal::Portal;
 use crate::portal::page::Page;
 use crate::portal::person::Person;
 use crate::portal::problem::{Answer, Problem, ProblemDocument};
-use crate::store::Session;
+use crate::store::{Session, rfc3339};
 
 /// A browser's session.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,7 +76,7 @@ pub async fn end(State(portal): State<Portal>, person: Person, Path(id): Path<St
     if !tx.end_session(&person.id, &id).await? {
         return Err(Problem::not_found());
     }
-    tx.audit(person.audit(now, "session.end", ("session", &id)));
+    tx.audit(person.author(now).entry("session.end", "session", &id));
     tx.commit(now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -93,9 +92,4 @@ fn view(session: Session, current: Option<&str>) -> SessionView {
         address: session.address,
         user_agent: session.user_agent,
     }
-}
-
-fn rfc3339(at: Timestamp) -> String {
-    let moment = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(jiff::Timestamp::MAX);
-    format!("{moment:.3}")
 }

@@ -8,11 +8,11 @@ use serde::Serialize;
 use url::Url;
 
 use super::begin::see_other;
+use super::recognise::owner;
 use super::{Login, cookies, csrf, next, page};
 use crate::portal::Portal;
-use crate::portal::acquaintance::Introduction;
-use crate::portal::form::Form;
 use crate::portal::origin::Origin;
+use crate::portal::parameters::Parameters;
 use crate::portal::problem::{Answer, Problem};
 use crate::store::SecretDigest;
 
@@ -28,7 +28,7 @@ pub async fn submit(
     State(portal): State<Portal>,
     origin: Origin,
     headers: HeaderMap,
-    form: Result<Form, Problem>,
+    form: Result<Parameters, Problem>,
 ) -> Response {
     let done = async {
         let form = form?;
@@ -37,7 +37,7 @@ pub async fn submit(
     done.await.unwrap_or_else(|problem| page::refusal(&headers, problem))
 }
 
-async fn leave(portal: &Portal, origin: Origin, headers: &HeaderMap, form: &Form) -> Answer<Response> {
+async fn leave(portal: &Portal, origin: Origin, headers: &HeaderMap, form: &Parameters) -> Answer<Response> {
     let login = portal.login()?;
     let (store, now, options, cookies) = (portal.store()?, portal.now(), &login.options, &login.cookies);
     let mut target = home(login);
@@ -46,17 +46,11 @@ async fn leave(portal: &Portal, origin: Origin, headers: &HeaderMap, form: &Form
         // Nothing has to be protected when there is no session.
         if let Some(owned) = store.use_session(&digest, login.alive(now)).await? {
             csrf::check(headers, secret, &options.public_url, form.get("csrf_token"))?;
-            let who = Introduction {
-                issuer: owned.session.issuer,
-                subject: owned.subject,
-                username: owned.username,
-                email: owned.email,
-                groups: owned.session.groups,
-            };
-            let person = who.into_person(owned.session.person_id, portal.options(), origin);
+            let session = owned.session.id.clone();
+            let author = owner(owned, portal, origin).author(now);
             let mut tx = store.begin().await?;
             tx.end_session_by_secret(&digest).await?;
-            tx.audit(person.audit(now, "session.end", ("session", &owned.session.id)));
+            tx.audit(author.entry("session.end", "session", &session));
             tx.commit(now).await?;
             target = at_issuer(portal, login).await.unwrap_or(target);
         }

@@ -9,7 +9,7 @@ use crate::portal::acquaintance::Introduction;
 use crate::portal::origin::Origin;
 use crate::portal::person::Person;
 use crate::portal::problem::{Answer, Code, Problem};
-use crate::store::{SecretDigest, Standing};
+use crate::store::{OwnedSession, SecretDigest, State};
 
 /// The session by which somebody calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,24 +34,29 @@ pub async fn recognise(parts: &Parts, portal: &Portal, origin: Origin) -> Answer
     let Some(owned) = portal.store()?.use_session(&SecretDigest::of(secret), alive).await? else {
         return Err(Problem::new(Code::Unauthenticated, "Your session is over. Log in again at /login."));
     };
-    if owned.standing == Standing::Suspended {
+    if owned.state != State::Active {
         return Err(Problem::new(Code::Forbidden, "Your access is suspended. Ask an administrator."));
     }
     if !parts.method.is_safe() {
         csrf::check(&parts.headers, secret, &login.options.public_url, None)?;
     }
-    let introduction = Introduction {
+    let context = SessionContext {
+        id: owned.session.id.clone(),
+        csrf_token: csrf::token(secret),
+        authenticated_at: owned.session.authenticated_at,
+    };
+    Ok(Some(Person { session: Some(context), ..owner(owned, portal, origin) }))
+}
+
+/// The person whose session it is, with the groups of its login.
+pub(super) fn owner(owned: OwnedSession, portal: &Portal, origin: Origin) -> Person {
+    let who = Introduction {
         issuer: owned.session.issuer,
         subject: owned.subject,
         username: owned.username,
         email: owned.email,
         groups: owned.session.groups,
+        groups_told: false,
     };
-    let mut person = introduction.into_person(owned.session.person_id, portal.options(), origin);
-    person.session = Some(SessionContext {
-        id: owned.session.id,
-        csrf_token: csrf::token(secret),
-        authenticated_at: owned.session.authenticated_at,
-    });
-    Ok(Some(person))
+    who.into_person(owned.session.person_id, portal.options(), origin)
 }

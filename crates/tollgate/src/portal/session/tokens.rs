@@ -26,6 +26,7 @@ use super::provider::Provider;
 use super::{Login, LoginOptions};
 use crate::portal::Portal;
 use crate::portal::acquaintance::Introduction;
+use crate::portal::person::tells_groups;
 use crate::portal::problem::{Answer, Code, Problem};
 use crate::store;
 use crate::views::{FetchError, FoundKey, gather_token};
@@ -136,9 +137,13 @@ pub async fn exchange(
             }
         })?;
     let mut groups = id.who.groups.clone();
-    for group in access_groups(portal, access_token, &id.who).await {
-        if !groups.contains(&group) {
-            groups.push(group);
+    let mut groups_told = tells_groups(&id.who, portal);
+    if let Some(access) = good_access_token(portal, access_token, &id.who).await {
+        groups_told |= tells_groups(&access, portal);
+        for group in &access.groups {
+            if !groups.contains(group) {
+                groups.push(group.clone());
+            }
         }
     }
     let verified = id.who.claims.get("email_verified").and_then(Value::as_bool).unwrap_or(false);
@@ -152,6 +157,7 @@ pub async fn exchange(
             username: id.who.username,
             email: id.who.email.map(|email| (email, verified)),
             groups,
+            groups_told,
         },
     })
 }
@@ -199,17 +205,19 @@ pub async fn signed(
 
 /// Many issuers write groups and roles into the access token alone. It counts when the API itself would take it, and when
 /// it is the same person's.
-async fn access_groups(portal: &Portal, access_token: &str, who: &VerifiedToken) -> Vec<String> {
+async fn good_access_token(
+    portal: &Portal,
+    access_token: &str,
+    who: &VerifiedToken,
+) -> Option<Arc<VerifiedToken>> {
     // An issuer may give out access tokens that nobody but itself can read.
-    let Ok(Credential::Jwt(token)) = credential::classify(access_token) else { return Vec::new() };
+    let Ok(Credential::Jwt(token)) = credential::classify(access_token) else { return None };
     let rulebook = portal.rulebook().borrow();
     let deadline = Instant::now() + PATIENCE;
     let gathered = gather_token(token, &rulebook, portal.tokens(), portal.now(), deadline).await;
     match identify(&gathered.facts) {
-        Ok(Caller::User(token)) if token.issuer == who.issuer && token.subject == who.subject => {
-            token.groups.clone()
-        }
-        _ => Vec::new(),
+        Ok(Caller::User(token)) if token.issuer == who.issuer && token.subject == who.subject => Some(token),
+        _ => None,
     }
 }
 

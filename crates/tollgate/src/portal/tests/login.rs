@@ -56,7 +56,7 @@ async fn groups_of_the_access_token_count_when_it_is_good_and_the_same_persons()
     let now = site.clock.now().as_secs();
     let access = |change: Value| {
         let mut claims = json!({"iss": site.issuer.url, "aud": "api", "sub": "user-1", "exp": now + 300,
-            "groups": ["admins"]});
+            "groups": ["platform-admins"]});
         claims[change.as_object().unwrap().keys().next().unwrap()] =
             change.as_object().unwrap().values().next().unwrap().clone();
         site.issuer.key.sign_claims(&claims)

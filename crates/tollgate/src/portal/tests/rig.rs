@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tollgate_core::jwt::{Algorithm, Audiences, IssuerRules};
+use tollgate_core::key_life::KeyLifetimes;
 use tollgate_core::policy::Policy;
 use tollgate_core::testing::TestKey;
 use tollgate_core::time::Timestamp;
@@ -18,6 +19,7 @@ use tower::ServiceExt as _;
 
 use crate::clock::Clock;
 use crate::entropy::SystemEntropy;
+use crate::portal::keys::KeyPolicy;
 use crate::portal::{Portal, PortalOptions, PortalParts, router};
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Metrics;
@@ -80,6 +82,18 @@ impl Reply {
     }
 }
 
+/// The options of a portal in tests.
+pub fn options() -> PortalOptions {
+    PortalOptions {
+        max_body_bytes: 65_536,
+        requests_per_minute: 100_000.try_into().unwrap(),
+        admin_groups: vec![ADMINS.into()],
+        open_organizations: false,
+        keys: KeyPolicy { max_per_project: 100, lifetimes: KeyLifetimes::default() },
+        trusted_proxies: vec![],
+    }
+}
+
 impl Api {
     /// On a fresh SQLite.
     pub async fn start() -> Self {
@@ -131,13 +145,7 @@ impl Api {
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             login: None,
-            options: PortalOptions {
-                max_body_bytes: 65_536,
-                requests_per_minute: 100_000.try_into().unwrap(),
-                admin_groups: vec![ADMINS.into()],
-                open_organizations: false,
-                trusted_proxies: vec![],
-            },
+            options: options(),
         });
         let router = router(portal);
         Self { store, clock, router, key, _dir: None }

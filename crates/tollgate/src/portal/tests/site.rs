@@ -19,11 +19,11 @@ use tollgate_core::testing::TestKey;
 use tower::ServiceExt as _;
 use url::Url;
 
-use super::rig::StandingClock;
+use super::rig::{StandingClock, options as portal_options};
 use crate::clock::Clock as _;
 use crate::entropy::SystemEntropy;
 use crate::portal::session::{Login, LoginOptions};
-use crate::portal::{Portal, PortalOptions, PortalParts, router};
+use crate::portal::{Portal, PortalParts, router};
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Metrics;
 use crate::views::{
@@ -190,13 +190,7 @@ impl Site {
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             login: Some(Login::new(options).unwrap()),
-            options: PortalOptions {
-                max_body_bytes: 65_536,
-                requests_per_minute: 100_000.try_into().unwrap(),
-                admin_groups: vec!["admins".into()],
-                open_organizations: false,
-                trusted_proxies: vec![],
-            },
+            options: portal_options(),
         });
         Self { issuer, clock, store, router: router(portal), _dir: dir }
     }

@@ -6,9 +6,15 @@
     reason = "tests; the test command names programs in the environment"
 )]
 
+mod api_keys;
+mod audit_log;
 mod changes;
+mod guests;
+mod members;
+mod people;
 mod rig;
 mod sessions;
+mod tenancy;
 
 use self::rig::{Postgres, at, becomes_ready, lite, options};
 use super::*;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rig::{at, becomes_ready, on_both, options};
 use crate::store::tx::on_tx;
-use crate::store::{Alive, Login, MAX_SESSIONS, NewSession, SecretDigest, Standing, Store};
+use crate::store::{Alive, Login, MAX_SESSIONS, NewSession, SecretDigest, State, Store};
 
 const HOUR: i64 = 3_600_000;
 
@@ -59,7 +59,7 @@ async fn a_session_lives_while_it_is_used_and_no_longer_than_it_may() {
         let new = session("one", "per_1", Some("sid-1"), 0);
         add(&store, &new).await;
         let owned = store.use_session(&SecretDigest::of("one"), alive(1)).await.unwrap().unwrap();
-        assert_eq!((owned.subject.as_str(), owned.standing), ("s1", Standing::Active));
+        assert_eq!((owned.subject.as_str(), owned.state), ("s1", State::Active));
         assert_eq!(owned.email, Some(("x@example.com".into(), true)));
         let found = owned.session;
         assert_eq!((found.groups, found.sid), (new.groups.clone(), new.sid.clone()));

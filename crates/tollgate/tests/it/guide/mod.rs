@@ -120,3 +120,30 @@ fn the_page_names_what_exists() {
         }
     }
 }
+
+/// Links lead to files of this repository, and the tests that the page calls as witnesses are there.
+#[test]
+fn the_page_leads_somewhere() {
+    let page = guide();
+    let (docs, tests) = (objects::root().join("docs"), objects::root().join("crates/tollgate/tests/it"));
+    for (at, _) in page.match_indices("](") {
+        let target = page[at + 2..].split(')').next().unwrap();
+        let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
+        if !file.contains("://") {
+            assert!(file.is_empty() || docs.join(file).exists(), "{target}");
+            let heading =
+                |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-") == fragment;
+            let headings = page.lines().filter(|line| line.starts_with('#'));
+            assert!(!file.is_empty() || headings.into_iter().any(heading), "no heading for {target}");
+        }
+    }
+    let ours = |word: &&str| word.starts_with("guide::") || word.starts_with("kube_stage::");
+    let witnesses = page.split('`').filter(ours).filter(|word| !word.ends_with('…'));
+    for witness in witnesses {
+        let (module, function) = witness.rsplit_once("::").unwrap();
+        let file = tests.join(module.replace("::", "/"));
+        let file = if file.is_dir() { file.join("mod.rs") } else { file.with_extension("rs") };
+        let source = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{witness}: {error}"));
+        assert!(source.contains(&format!("fn {function}()")), "{witness}");
+    }
+}

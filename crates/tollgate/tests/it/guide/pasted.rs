@@ -69,6 +69,24 @@ fn paste(dir: &Path, port: u16) -> Said {
     Said { gateway: own(gateway), token: own(token), denied: own(denied), allowed: own(allowed) }
 }
 
+/// Runs the page's block of this heading with the program itself on the PATH; it must end with 0.
+fn run_block(dir: &Path, heading: &str, port: u16) {
+    let page = guide();
+    let block = blocks(&page).into_iter().find(|block| block.heading == heading && block.language == "bash");
+    let block = block.unwrap_or_else(|| panic!("no commands under '{heading}'")).text;
+    let link = dir.join("tollgate");
+    if !link.exists() {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tollgate"), &link).unwrap();
+    }
+    let path = format!("{}:{}", dir.display(), variable("PATH").unwrap().display());
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &block]).env("PATH", path);
+    shell.env("K3S_NODE_IP", "127.0.0.1").env("GATEWAY_PORT", port.to_string());
+    let ran = shell.output().unwrap();
+    let (said, wrong) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{heading}: {}\n{said}\n{wrong}", ran.status);
+}
+
 /// What the guide says they print.
 fn as_expected(said: &Said, port: u16) {
     assert!(said.gateway.contains(&format!("Gateway URL: http://127.0.0.1:{port}\n")), "{said:#?}");
@@ -113,16 +131,14 @@ impl Pods {
             let dir = scratch("pasted");
             let said = paste(dir.path(), ports.gateway);
             as_expected(&said, ports.gateway);
-            // The log's writer is a thread of its own.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            let log = self.tollgate.process.log();
             for line in [
                 "Received auth request from 127.0.0.1",
                 "Validating JWT token against JWKS endpoint",
                 "Authorization decision: ALLOWED for user: testuser",
             ] {
-                assert!(log[before.0..].contains(line), "'{line}' is not in {}", &log[before.0..]);
+                self.tollgate.process.logs(before.0, line).await;
             }
+            self.backend.process.logs(before.1, "] \"GET / HTTP/1.1\" 200 -").await;
             let served = self.backend.process.log();
             let served: Vec<&str> = served[before.1..].lines().collect();
             let [line] = served.as_slice() else { panic!("one request reached the backend: {served:?}") };
@@ -130,6 +146,8 @@ impl Pods {
                 line.starts_with("127.0.0.1 - - [") && line.ends_with("] \"GET / HTTP/1.1\" 200 -"),
                 "{line}"
             );
+            run_block(dir.path(), "More tests of the same kind", ports.gateway);
+            run_block(dir.path(), "Without Go", ports.gateway);
             // Envoy writes its access log every ten seconds, and at its end.
             envoy.process.signal("TERM");
             envoy.process.ended(Duration::from_secs(10)).await.unwrap();

@@ -57,12 +57,11 @@ async fn the_two_tests_pass_beside_systemd() {
     let bearer = format!("Bearer {}", key.sign_claims(&claims));
     let request = Raw::get("/").header("host", "ai.local.dev").header("authorization", &bearer);
     let allowed = request.header("x-tollgate-organization", "forged").send(envoy.port).await.unwrap();
-    let log = machine.tollgate.log();
-    assert_eq!(allowed.status, 200, "{}\n{log}", allowed.text());
+    assert_eq!(allowed.status, 200, "{}\n{}", allowed.text(), machine.tollgate.log());
     let seen = upstream.seen().remove(0);
     assert_eq!(seen.values("x-tollgate-user"), ["testuser"]);
     assert!(seen.values("x-tollgate-organization").is_empty() && seen.values("authorization").is_empty());
     let elsewhere = Raw::get("/").header("host", "other.dev").header("authorization", &bearer);
     assert_eq!(elsewhere.send(envoy.port).await.unwrap().status, 404, "no route for this host");
-    assert!(log.contains("Authorization decision: ALLOWED for user: testuser"), "{log}");
+    machine.tollgate.logs(0, "Authorization decision: ALLOWED for user: testuser").await;
 }

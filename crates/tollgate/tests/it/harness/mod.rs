@@ -5,12 +5,17 @@
 //! it is not there; the skip is written down and counted, never silent.
 #![expect(dead_code, reason = "a rig offers more than any one state of the tests uses")]
 
+pub mod ai_gateway;
+pub mod apart;
 pub mod caddy;
 pub mod client;
 pub mod envoy;
+pub mod envoy_gateway;
 pub mod grpc;
 pub mod issuer;
 pub mod keycloak;
+pub mod kube;
+pub mod manifests;
 pub mod nginx;
 pub mod postgres;
 pub mod process;
@@ -88,6 +93,10 @@ pub fn free_port() -> u16 {
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = u16::try_from(FIRST + offset.wrapping_add(step) % COUNT).unwrap();
+        // Envoy Gateway's own, which cannot be told to take others.
+        if [18_000, 18_001, 18_002, 19_000, 19_001].contains(&port) {
+            continue;
+        }
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return port;
         }

@@ -54,6 +54,20 @@ impl Process {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
+    /// Waits until `text` is in the log behind its first `from` bytes: log writers are threads of their own.
+    pub async fn logs(&self, from: usize, text: &str) {
+        let deadline = Instant::now() + GRACE;
+        while !self.log()[from..].contains(text) {
+            assert!(
+                Instant::now() < deadline,
+                "{} did not log '{text}':\n{}",
+                self.name,
+                &self.log()[from..]
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Its exit status, when it has ended.
     pub fn status(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {

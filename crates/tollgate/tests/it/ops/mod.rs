@@ -1,6 +1,8 @@
 //! The operators' tools against real programs: a gateway that is right and gateways that are not.
 
 mod bench;
+mod doctor;
+mod image;
 mod verify;
 
 use std::path::PathBuf;

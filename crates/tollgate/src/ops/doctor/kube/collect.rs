@@ -87,7 +87,9 @@ async fn read(config: Config, namespace: &str) -> Result<Snapshot, kube::Error> 
     let client = Client::try_from(config)?;
     let served = client.list_api_groups().await?;
     let mut groups: Vec<ApiGroup> = Vec::new();
-    for name in ["gateway.networking.k8s.io", "gateway.envoyproxy.io", "discovery.k8s.io"] {
+    for name in
+        ["gateway.networking.k8s.io", "gateway.envoyproxy.io", "discovery.k8s.io", "networking.k8s.io"]
+    {
         if served.groups.iter().any(|group| group.name == name) {
             groups.push(discovery::group(&client, name).await?);
         }
@@ -112,10 +114,12 @@ async fn read(config: Config, namespace: &str) -> Result<Snapshot, kube::Error> 
             snapshot.insert(kind, Some(&place), listing);
         }
     }
-    // Only to compare with the gateway's settings, so one that may not be read is no finding.
-    let maps = list(&client, resource(&groups, Kind::ConfigMap), Some(namespace)).await;
-    if let Listing::Items(_) = &maps {
-        snapshot.insert(Kind::ConfigMap, Some(namespace), maps);
+    // Only to compare with, so what may not be read of these is no finding.
+    for kind in [Kind::ConfigMap, Kind::NetworkPolicy] {
+        let listing = list(&client, resource(&groups, kind), Some(namespace)).await;
+        if let Listing::Items(_) = &listing {
+            snapshot.insert(kind, Some(namespace), listing);
+        }
     }
     Ok(snapshot)
 }

@@ -28,6 +28,8 @@ pub enum Kind {
     EndpointSlice,
     /// `v1`
     Pod,
+    /// `networking.k8s.io`
+    NetworkPolicy,
     /// `v1`; only those that configure Tollgate
     ConfigMap,
 }
@@ -52,7 +54,7 @@ pub struct Snapshot {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::HttpRoute,
@@ -62,6 +64,7 @@ impl Kind {
         Self::Service,
         Self::EndpointSlice,
         Self::Pod,
+        Self::NetworkPolicy,
         Self::ConfigMap,
     ];
 
@@ -78,6 +81,7 @@ impl Kind {
             Self::Service => ("", "Service"),
             Self::EndpointSlice => ("discovery.k8s.io", "EndpointSlice"),
             Self::Pod => ("", "Pod"),
+            Self::NetworkPolicy => ("networking.k8s.io", "NetworkPolicy"),
             Self::ConfigMap => ("", "ConfigMap"),
         }
     }
@@ -94,6 +98,7 @@ impl Kind {
             Self::Service => "services",
             Self::EndpointSlice => "endpointslices",
             Self::Pod => "pods",
+            Self::NetworkPolicy => "networkpolicies",
             Self::ConfigMap => "configmaps",
         }
     }

@@ -43,6 +43,7 @@ pub(super) fn judge(scene: &mut Scene<'_>) {
             ));
         }
     }
+    who_may_ask(scene, service);
     match (unready(scene.snapshot, service), ready(scene.snapshot, service)) {
         (Some(finding), _) => {
             if !scene.findings.contains(&finding) {
@@ -51,6 +52,30 @@ pub(super) fn judge(scene: &mut Scene<'_>) {
         }
         (None, Some(count)) => scene.add(Finding::ok("service", service.place(), format!("{count} ready"))),
         (None, None) => {}
+    }
+}
+
+/// A check tells what a credential is worth, so only gateways should be able to ask for one.
+fn who_may_ask(scene: &mut Scene<'_>, service: Object<'_>) {
+    if !scene.snapshot.has_seen(Kind::NetworkPolicy, service.namespace()) {
+        return;
+    }
+    let labels = service.0.pointer("/spec/selector").and_then(serde_json::Value::as_object);
+    let selects = |policy: &Object<'_>| {
+        let wanted = policy.0.pointer("/spec/podSelector/matchLabels").and_then(serde_json::Value::as_object);
+        let mut wanted = wanted.into_iter().flatten();
+        let types: Vec<&str> = policy.texts("/spec/policyTypes").collect();
+        policy.namespace() == service.namespace()
+            && (types.is_empty() || types.contains(&"Ingress"))
+            && wanted.all(|(name, value)| labels.is_some_and(|labels| labels.get(name) == Some(value)))
+    };
+    if !scene.snapshot.all(Kind::NetworkPolicy).any(|policy| selects(&policy)) {
+        scene.add(Finding::warning(
+            "checks_open",
+            service.place(),
+            "no NetworkPolicy selects its pods: any pod of the cluster can ask for checks, and so try credentials",
+            "kubectl apply -f deployment/self-service-deployment.yaml, whose NetworkPolicy lets only Envoy ask",
+        ));
     }
 }
 

@@ -148,6 +148,12 @@ impl Cluster {
             pod("model", "ai-backend"),
             proxy,
             slice(SYSTEM, "envoy-envoy-gateway-system-ai-gateway-78adb12c", &[("http-80", 10080)]),
+            object(
+                "NetworkPolicy",
+                SYSTEM,
+                "self-service-app",
+                json!({"spec": {"podSelector": {"matchLabels": {"app": "self-service-app"}}, "policyTypes": ["Ingress"]}}),
+            ),
             object("ConfigMap", SYSTEM, "self-service-config", json!({"data": {"config.yaml": config}})),
         ])
     }

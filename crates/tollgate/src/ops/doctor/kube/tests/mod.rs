@@ -72,9 +72,10 @@ fn its_variants_are_fine() {
 }
 
 type Break = fn(&mut Cluster);
+type Troubles = &'static [(Severity, &'static str)];
 
 /// What is broken, how, and the findings that say so.
-const BROKEN: &[(&str, Break, &[(Severity, &str)])] = {
+const BROKEN: &[(&str, Break, Troubles)] = {
     use Severity::{Error as E, Warning as W};
     const STATUS: &str = "/status/conditions";
     const PARENT: &str = "/status/parents/0/conditions";
@@ -142,7 +143,7 @@ const BROKEN: &[(&str, Break, &[(Severity, &str)])] = {
             "backend port",
             |c| {
                 c.get("HTTPRoute", "ai-http-route")["spec"]["rules"][0]["backendRefs"][0]["port"] =
-                    json!(8080)
+                    json!(8080);
             },
             &[(E, "route_backend_port")],
         ),
@@ -223,7 +224,7 @@ const BROKEN: &[(&str, Break, &[(Severity, &str)])] = {
             "grant for routes only",
             |c| {
                 c.get("ReferenceGrant", "allow-security-policy-refs")["spec"]["from"][0]["kind"] =
-                    "HTTPRoute".into()
+                    "HTTPRoute".into();
             },
             &[(E, "policy_grant_missing")],
         ),
@@ -231,7 +232,7 @@ const BROKEN: &[(&str, Break, &[(Severity, &str)])] = {
             "grant for another service",
             |c| {
                 c.get("ReferenceGrant", "allow-security-policy-refs")["spec"]["to"] =
-                    json!([{"kind": "Service", "name": "auth-adapter"}])
+                    json!([{"kind": "Service", "name": "auth-adapter"}]);
             },
             &[(E, "policy_grant_missing")],
         ),
@@ -274,6 +275,15 @@ const BROKEN: &[(&str, Break, &[(Severity, &str)])] = {
             |c| c.drop("Service", "self-service-svc"),
             &[(E, "policy_service_missing"), (E, "service_missing")],
         ),
+        ("checks for anyone", |c| c.drop("NetworkPolicy", "self-service-app"), &[(W, "checks_open")]),
+        (
+            "a network policy for others",
+            |c| {
+                c.get("NetworkPolicy", "self-service-app")["spec"]["podSelector"]["matchLabels"]["app"] =
+                    "other".into();
+            },
+            &[(W, "checks_open")],
+        ),
         (
             "no endpoints",
             |c| c.drop("EndpointSlice", "self-service-svc-x7k2p"),
@@ -283,7 +293,7 @@ const BROKEN: &[(&str, Break, &[(Severity, &str)])] = {
             "endpoints not ready",
             |c| {
                 c.get("EndpointSlice", "self-service-svc-x7k2p")["endpoints"][0]["conditions"]["ready"] =
-                    json!(false)
+                    json!(false);
             },
             &[(E, "service_no_endpoints")],
         ),
@@ -291,7 +301,7 @@ const BROKEN: &[(&str, Break, &[(Severity, &str)])] = {
             "a port that leads nowhere",
             |c| {
                 c.get("EndpointSlice", "self-service-svc-x7k2p")["ports"] =
-                    json!([{"name": "rest", "port": 3000}])
+                    json!([{"name": "rest", "port": 3000}]);
             },
             &[(E, "service_port_unserved")],
         ),
@@ -317,7 +327,7 @@ const BROKEN: &[(&str, Break, &[(Severity, &str)])] = {
             "TLS at one end",
             |c| {
                 c.0.push(json!({"kind": "BackendTLSPolicy", "metadata": {"name": "t", "namespace": "envoy-gateway-system"},
-                "spec": {"targetRefs": [{"kind": "Service", "name": "self-service-svc"}]}}))
+                "spec": {"targetRefs": [{"kind": "Service", "name": "self-service-svc"}]}}));
             },
             &[(E, "tls_not_spoken")],
         ),
@@ -325,7 +335,7 @@ const BROKEN: &[(&str, Break, &[(Severity, &str)])] = {
             "TLS at the other end",
             |c| {
                 c.get("ConfigMap", "self-service-config")["data"]["config.yaml"] =
-                    "server: {grpc: {tls: {cert_file: /c, key_file: /k}}}\nroutes: [{name: all}]".into()
+                    "server: {grpc: {tls: {cert_file: /c, key_file: /k}}}\nroutes: [{name: all}]".into();
             },
             &[(E, "tls_expected")],
         ),

@@ -1,6 +1,14 @@
 //! The text of an API key: `tgk_<id>_<secret><checksum>`. Text alone refuses typos, before any look-up.
 
+mod digest;
+mod id;
+mod make;
+
 use std::fmt;
+
+pub use digest::{DIGEST_LEN, KeyDigest};
+pub use id::KeyId;
+pub use make::NewKey;
 
 /// The prefix of every key. Secret scanners match on it: never change it.
 pub const PREFIX: &str = "tgk_";
@@ -16,30 +24,6 @@ pub const KEY_LEN: usize = PREFIX.len() + ID_LEN + 1 + SECRET_LEN + CHECKSUM_LEN
 pub const PATTERN: &str = "tgk_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}";
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/// The public half of a key: fit for logs, portal and metadata.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId([u8; ID_LEN]);
-
-impl KeyId {
-    /// From its text; `None` unless it is exactly [`ID_LEN`] base62 characters.
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes: [u8; ID_LEN] = text.as_bytes().try_into().ok()?;
-        bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
-    }
-
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        // The constructor admits ASCII alphanumerics only, so the fallback cannot be reached.
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyId({})", self.as_str())
-    }
-}
 
 /// A key as it was presented: well-formed, and nothing more is known. Its `Debug` never shows the secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +56,11 @@ impl<'a> PlainKey<'a> {
     /// The secret characters, for the digest only.
     pub const fn secret(&self) -> &'a str {
         self.secret
+    }
+
+    /// What the store would hold of this key.
+    pub fn digest(&self) -> KeyDigest {
+        KeyDigest::of(self.id, self.secret)
     }
 }
 

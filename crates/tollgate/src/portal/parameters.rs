@@ -14,9 +14,9 @@ const MAX_FIELDS: usize = 64;
 
 /// Parsed parameters. No `Debug` of the values: tokens and codes are among them.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Form(HashMap<String, String>);
+pub struct Parameters(HashMap<String, String>);
 
-impl Form {
+impl Parameters {
     /// Parses a query or an `application/x-www-form-urlencoded` body.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Form {
     }
 }
 
-impl FromRequest<Portal> for Form {
+impl FromRequest<Portal> for Parameters {
     type Rejection = Problem;
 
     /// The body of a request: a form, or nothing at all.
@@ -69,7 +69,7 @@ impl FromRequest<Portal> for Form {
     }
 }
 
-impl std::fmt::Debug for Form {
+impl std::fmt::Debug for Parameters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.keys()).finish()
     }

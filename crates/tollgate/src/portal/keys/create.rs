@@ -1,0 +1,154 @@
+//! `POST /projects/{project_id}/keys`: a new key, and the only sight of its secret.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use tollgate_core::apikey::NewKey;
+use tollgate_core::caller::{AddressList, KeyLimits, RouteScope};
+use tollgate_core::key_limits::{KeyName, Metadata, Tags};
+use tollgate_core::models::ModelPolicy;
+use tollgate_core::tenancy::ProjectRole;
+use utoipa::ToSchema;
+
+use super::view::{FreshKeyView, KeyView};
+use super::{entry, wish};
+use crate::portal::Portal;
+use crate::portal::forms::{
+    Expiry, Ids, addresses_schema, expiry_schema, given, metadata_schema, models_schema, name_schema,
+    routes_schema, tags_schema,
+};
+use crate::portal::once::Create;
+use crate::portal::person::Person;
+use crate::portal::problem::{Answer, Code, Problem};
+use crate::portal::version::Versioned;
+use crate::store::api_keys::{KeyCreation, KeyOwner, NewApiKey};
+
+/// A key that somebody wants.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKey {
+    /// What people call it.
+    #[schema(schema_with = name_schema)]
+    name: KeyName,
+    /// The service account that it acts for; without it the key acts for you. Takes the role of manager.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String)]
+    service_account_id: Option<String>,
+    /// When it ends. Without it: as the deployment says.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = expiry_schema)]
+    expires_at: Option<Expiry>,
+    /// In how many days it ends, instead of `expires_at`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u32, minimum = 1, maximum = 36500)]
+    expires_in_days: Option<u32>,
+    /// The models it may use, within the project's. Without it: all of those.
+    #[serde(default = "all_models")]
+    #[schema(schema_with = models_schema)]
+    models: ModelPolicy,
+    /// The gateway routes it may use. Without it: all.
+    #[serde(default = "all_routes")]
+    #[schema(schema_with = routes_schema)]
+    routes: RouteScope,
+    /// Where it may be used from. Without it: anywhere.
+    #[serde(default = "any_address")]
+    #[schema(schema_with = addresses_schema)]
+    addresses: AddressList,
+    /// Words by which it is found.
+    #[serde(default)]
+    #[schema(schema_with = tags_schema)]
+    tags: Tags,
+    /// What you want to remember about it.
+    #[serde(default)]
+    #[schema(schema_with = metadata_schema)]
+    metadata: Metadata,
+}
+
+const fn all_models() -> ModelPolicy {
+    ModelPolicy::All
+}
+
+const fn all_routes() -> RouteScope {
+    RouteScope::All
+}
+
+const fn any_address() -> AddressList {
+    AddressList::Any
+}
+
+/// Make a key
+///
+/// The secret is in this answer and nowhere else. A repeated request with the same `Idempotency-Key` gets the same key
+/// without it.
+#[utoipa::path(
+    post, path = "/projects/{project_id}/keys", tag = "keys", request_body = CreateKey,
+    params(("project_id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = FreshKeyView, headers(("ETag" = String), ("Location" = String)))),
+)]
+pub async fn create(
+    State(portal): State<Portal>,
+    person: Person,
+    Ids(project): Ids<String>,
+    Create { body, once }: Create<CreateKey>,
+) -> Answer<Response> {
+    let now = portal.now();
+    wish::routes_exist(&portal, &body.routes)?;
+    let life = wish::life(body.expires_at, body.expires_in_days)?;
+    let expires_at = wish::end(&portal, life, now, now)?;
+    let secret = NewKey::make(now, |buffer| portal.entropy().fill(buffer))?;
+    let author = person.author(now);
+
+    let mut tx = portal.store()?.begin().await?;
+    let needed =
+        if body.service_account_id.is_some() { ProjectRole::Manager } else { ProjectRole::Developer };
+    let (held, _) = tx.hold_project(&author, &project, needed).await?;
+    if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
+        return Ok(answered);
+    }
+    if held.state != crate::store::State::Active {
+        let detail = "The project is suspended. Keys can be made once it is resumed.";
+        return Err(Problem::new(Code::Conflict, detail));
+    }
+    let new = NewApiKey {
+        id: secret.id(),
+        digest: secret.digest(),
+        project_id: project,
+        owner: match body.service_account_id {
+            Some(account) => KeyOwner::ServiceAccount(account),
+            None => KeyOwner::Person(person.id.clone()),
+        },
+        name: body.name,
+        expires_at,
+        limits: KeyLimits { models: body.models, routes: body.routes, addresses: body.addresses },
+        tags: body.tags,
+        metadata: body.metadata,
+        created_by: person.id.clone(),
+    };
+    let max = portal.options().keys.max_per_project;
+    let key = match tx.create_key(&new, max, now).await? {
+        KeyCreation::Created(key) => key,
+        KeyCreation::NoProject => return Err(Problem::not_found()),
+        KeyCreation::NoOwner => {
+            let detail = "there is no such service account in this project, or it is suspended";
+            return Err(Problem::invalid("/service_account_id", detail));
+        }
+        KeyCreation::Full => {
+            let detail = format!(
+                "The project has {max} keys, which is as many as it may have (keys.max_per_project). Revoke some that \
+                 nobody uses."
+            );
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+    };
+    let view = KeyView::new(&key, now);
+    tx.audit(entry(&author, "key.create", None, &key));
+    let repeated = FreshKeyView::repeated(view.clone());
+    once.keep(&mut tx, &person.id, (StatusCode::CREATED, &repeated), now).await?;
+    tx.commit(now).await?;
+
+    let location = format!("/api/v1/projects/{}/keys/{}", key.project_id, key.id.as_str());
+    let fresh = FreshKeyView::with_secret(view, secret.reveal());
+    let answer = (StatusCode::CREATED, [(header::LOCATION, location)], Versioned(key.version, fresh));
+    Ok(answer.into_response())
+}

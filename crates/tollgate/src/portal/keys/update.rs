@@ -1,0 +1,110 @@
+//! `PATCH /projects/{project_id}/keys/{key_id}`: another name, end, limits, tags or metadata. What is left out stays.
+
+use axum::extract::State;
+use serde::Deserialize;
+use tollgate_core::caller::{AddressList, RouteScope};
+use tollgate_core::key_life::LifeWish;
+use tollgate_core::key_limits::{KeyName, Metadata, Tags};
+use tollgate_core::models::ModelPolicy;
+use utoipa::ToSchema;
+
+use super::view::KeyView;
+use super::{entry, hold, must_not_be_revoked, wish};
+use crate::portal::Portal;
+use crate::portal::body::Body;
+use crate::portal::forms::{
+    Expiry, Ids, addresses_schema, expiry_schema, given, metadata_schema, models_schema, name_schema,
+    routes_schema, tags_schema,
+};
+use crate::portal::person::Person;
+use crate::portal::problem::{Answer, Code, Problem};
+use crate::portal::version::{IfMatch, Versioned};
+
+/// What is to be changed.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpdateKey {
+    /// Another name.
+    #[serde(deserialize_with = "given")]
+    #[schema(schema_with = name_schema)]
+    name: Option<KeyName>,
+    /// Another end.
+    #[serde(deserialize_with = "given")]
+    #[schema(schema_with = expiry_schema)]
+    expires_at: Option<Expiry>,
+    /// Another end, in days from now.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = u32, minimum = 1, maximum = 36500)]
+    expires_in_days: Option<u32>,
+    /// Other models.
+    #[serde(deserialize_with = "given")]
+    #[schema(schema_with = models_schema)]
+    models: Option<ModelPolicy>,
+    /// Other routes.
+    #[serde(deserialize_with = "given")]
+    #[schema(schema_with = routes_schema)]
+    routes: Option<RouteScope>,
+    /// Other addresses.
+    #[serde(deserialize_with = "given")]
+    #[schema(schema_with = addresses_schema)]
+    addresses: Option<AddressList>,
+    /// Other tags, instead of the present ones.
+    #[serde(deserialize_with = "given")]
+    #[schema(schema_with = tags_schema)]
+    tags: Option<Tags>,
+    /// Other metadata, instead of the present.
+    #[serde(deserialize_with = "given")]
+    #[schema(schema_with = metadata_schema)]
+    metadata: Option<Metadata>,
+}
+
+/// Change a key
+///
+/// Your own takes the role of developer, any other that of manager. It holds on every replica within a second.
+#[utoipa::path(
+    patch, path = "/projects/{project_id}/keys/{key_id}", tag = "keys", request_body = UpdateKey,
+    params(("project_id" = String, Path), ("key_id" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 200, body = KeyView, headers(("ETag" = String)))),
+)]
+pub async fn update(
+    State(portal): State<Portal>,
+    person: Person,
+    Ids((project, id)): Ids<(String, String)>,
+    if_match: IfMatch,
+    Body(change): Body<UpdateKey>,
+) -> Answer<Versioned<KeyView>> {
+    let now = portal.now();
+    if let Some(routes) = &change.routes {
+        wish::routes_exist(&portal, routes)?;
+    }
+    let life = wish::life(change.expires_at, change.expires_in_days)?;
+    let author = person.author(now);
+    let mut tx = portal.store()?.begin().await?;
+    let before = hold(&mut tx, &author, (&project, &id)).await?;
+    if_match.check(before.version)?;
+    must_not_be_revoked(&before)?;
+    let mut key = before.clone();
+    if life != LifeWish::Unsaid {
+        key.expires_at = wish::end(&portal, life, key.secret_made_at(), now)?;
+        // A key that was over takes its place among the project's keys again.
+        let over = before.expires_at.is_some_and(|end| end <= now);
+        let max = portal.options().keys.max_per_project;
+        if over && tx.count_keys(&project, now).await? >= i64::from(max) {
+            let detail = format!("The project has {max} keys already, which is as many as it may have.");
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+    }
+    key.name = change.name.unwrap_or(key.name);
+    key.limits.models = change.models.unwrap_or(key.limits.models);
+    key.limits.routes = change.routes.unwrap_or(key.limits.routes);
+    key.limits.addresses = change.addresses.unwrap_or(key.limits.addresses);
+    key.tags = change.tags.unwrap_or(key.tags);
+    key.metadata = change.metadata.unwrap_or(key.metadata);
+    if key == before {
+        return Ok(Versioned(before.version, KeyView::new(&before, now)));
+    }
+    let key = tx.save_key(&key, now).await?;
+    tx.audit(entry(&author, "key.update", Some(&before), &key));
+    tx.commit(now).await?;
+    Ok(Versioned(key.version, KeyView::new(&key, now)))
+}

@@ -1,0 +1,237 @@
+//! A key as the API shows it: all that its people may know, which is never the secret nor its digest.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tollgate_core::caller::{AddressList, KeyState, RouteScope};
+use tollgate_core::key_limits::{KeyName, Metadata, Tags};
+use tollgate_core::models::ModelPolicy;
+use tollgate_core::time::Timestamp;
+use utoipa::ToSchema;
+
+use crate::portal::forms::{
+    Moment, addresses_schema, metadata_schema, models_schema, name_schema, routes_schema, tags_schema,
+};
+use crate::store::api_keys::{ApiKey, KeyOwner, ShownState};
+
+/// An API key. Its secret was shown once, when it was made or rotated.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct KeyView {
+    /// The public part of the key's text, between `tgk_` and the second underscore.
+    #[schema(pattern = "^[0-9A-Za-z]{22}$")]
+    pub id: String,
+    /// The project's organization.
+    pub organization_id: String,
+    /// Its project.
+    pub project_id: String,
+    /// Whom it acts for.
+    pub owner: OwnerView,
+    /// What people call it.
+    #[schema(schema_with = name_schema)]
+    pub name: KeyName,
+    /// Whether it works.
+    pub state: StateView,
+    /// When it ends by itself; null is never.
+    pub expires_at: Option<Moment>,
+    /// The models it may use, within the project's.
+    #[schema(schema_with = models_schema)]
+    pub models: ModelPolicy,
+    /// The project's models, which hold for the key too.
+    #[schema(schema_with = models_schema)]
+    pub project_models: ModelPolicy,
+    /// The gateway routes it may use.
+    #[schema(schema_with = routes_schema)]
+    pub routes: RouteScope,
+    /// Where it may be used from.
+    #[schema(schema_with = addresses_schema)]
+    pub addresses: AddressList,
+    /// Words by which it is found.
+    #[schema(schema_with = tags_schema)]
+    pub tags: Tags,
+    /// What its owner remembers about it.
+    #[schema(schema_with = metadata_schema)]
+    pub metadata: Metadata,
+    /// The person who made it, or `operator`.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was last changed.
+    pub updated_at: Moment,
+    /// When its present secret was made.
+    pub secret_made_at: Moment,
+    /// The secret before the present one, after a rotation with overlap.
+    pub previous_secret: Option<PreviousSecretView>,
+    /// Its last use, late by some seconds.
+    pub last_used: Option<LastUseView>,
+    /// When and by whom it was revoked.
+    pub revoked: Option<RevocationView>,
+    /// Counts its changes; the ETag.
+    pub version: i64,
+}
+
+/// Whom a key acts for.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct OwnerView {
+    /// What it is.
+    pub kind: OwnerKind,
+    /// `per_…` or `sva_…`
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What the owner of a key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnerKind {
+    /// A person.
+    Person,
+    /// A service account of the project.
+    ServiceAccount,
+}
+
+/// Whether a key works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StateView {
+    /// It works.
+    Live,
+    /// It is switched off.
+    Disabled,
+    /// Its time is over.
+    Expired,
+    /// It was ended for good.
+    Revoked,
+}
+
+/// The secret before the present one.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct PreviousSecretView {
+    /// Until when it works.
+    pub until: Moment,
+    /// Whether it still works.
+    pub works: bool,
+    /// When it was last used.
+    pub last_used_at: Option<Moment>,
+}
+
+/// The last use of a key.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct LastUseView {
+    /// When.
+    pub at: Moment,
+    /// From which address, as the gateway told.
+    pub address: Option<String>,
+    /// With which program.
+    pub user_agent: Option<String>,
+}
+
+/// The end of a key.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct RevocationView {
+    /// When.
+    pub at: Moment,
+    /// By whom: a person's id, or `operator`.
+    pub by: String,
+}
+
+/// A key with its secret, which is never shown again.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FreshKeyView {
+    /// The key.
+    #[serde(flatten)]
+    pub key: KeyView,
+    /// The whole text of the key. Null in a repeated answer: it was shown in the first one.
+    #[schema(examples("tgk_0Dn5bQ8wT2yV4xZ6aB8cD0_…"))]
+    pub secret: Option<String>,
+    /// Whether the secret was shown in an earlier answer.
+    pub secret_shown: bool,
+}
+
+impl FreshKeyView {
+    /// The one answer with the secret.
+    pub const fn with_secret(key: KeyView, secret: String) -> Self {
+        Self { key, secret: Some(secret), secret_shown: false }
+    }
+
+    /// What a repeated request gets.
+    pub const fn repeated(key: KeyView) -> Self {
+        Self { key, secret: None, secret_shown: true }
+    }
+}
+
+impl KeyView {
+    /// As of `now`.
+    pub fn new(key: &ApiKey, now: Timestamp) -> Self {
+        Self {
+            id: key.id.as_str().to_owned(),
+            organization_id: key.organization_id.clone(),
+            project_id: key.project_id.clone(),
+            owner: OwnerView {
+                kind: match key.owner {
+                    KeyOwner::Person(_) => OwnerKind::Person,
+                    KeyOwner::ServiceAccount(_) => OwnerKind::ServiceAccount,
+                },
+                id: key.owner.id().to_owned(),
+                name: key.owner_name.clone(),
+            },
+            name: key.name.clone(),
+            state: state(key, now),
+            expires_at: key.expires_at.map(Moment),
+            models: key.limits.models.clone(),
+            project_models: key.project_models.clone(),
+            routes: key.limits.routes.clone(),
+            addresses: key.limits.addresses.clone(),
+            tags: key.tags.clone(),
+            metadata: key.metadata.clone(),
+            created_by: key.created_by.clone(),
+            created_at: Moment(key.created_at),
+            updated_at: Moment(key.updated_at),
+            secret_made_at: Moment(key.secret_made_at()),
+            previous_secret: key.previous.map(|previous| PreviousSecretView {
+                until: Moment(previous.until),
+                works: previous.until > now && state(key, now) == StateView::Live,
+                last_used_at: previous.last_used_at.map(Moment),
+            }),
+            last_used: key.last_used.as_ref().map(|used| LastUseView {
+                at: Moment(used.at),
+                address: used.address.map(|address| address.to_string()),
+                user_agent: used.agent.clone(),
+            }),
+            revoked: key
+                .revoked
+                .as_ref()
+                .map(|end| RevocationView { at: Moment(end.at), by: end.by.clone() }),
+            version: key.version,
+        }
+    }
+}
+
+fn state(key: &ApiKey, now: Timestamp) -> StateView {
+    match key.state {
+        KeyState::Revoked => StateView::Revoked,
+        KeyState::Disabled => StateView::Disabled,
+        KeyState::Live if key.expires_at.is_some_and(|end| end <= now) => StateView::Expired,
+        KeyState::Live => StateView::Live,
+    }
+}
+
+/// What the audit log keeps of a key: what people decided about it, and nothing that happens by itself.
+pub fn audited(key: &ApiKey) -> Value {
+    json!({
+        "name": key.name,
+        "owner": key.owner.id(),
+        "state": match key.state {
+            KeyState::Live => ShownState::Live.as_str(),
+            KeyState::Disabled => ShownState::Disabled.as_str(),
+            KeyState::Revoked => ShownState::Revoked.as_str(),
+        },
+        "expires_at": key.expires_at.map(Moment),
+        "models": key.limits.models,
+        "routes": key.limits.routes,
+        "addresses": key.limits.addresses,
+        "tags": key.tags,
+        "metadata": key.metadata,
+        "secret_made_at": Moment(key.secret_made_at()),
+        "previous_secret_until": key.previous.map(|previous| Moment(previous.until)),
+    })
+}

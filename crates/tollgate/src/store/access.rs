@@ -1,0 +1,173 @@
+//! What somebody may see and do. Reads ask with the person first; writes hold the row that they are about, and look up the
+//! author's role under that lock, so that a right that was just taken away is gone.
+
+use tollgate_core::tenancy::{OrganizationRole, ProjectRole, role_in_project};
+
+use super::author::Author;
+use super::db::{failed, on};
+use super::fields::{State, organization_role, project_role};
+use super::organizations::{Organization, OrganizationRow};
+use super::projects::{Project, ProjectRow};
+use super::refusal::Refusal;
+use super::tx::{Tx, on_tx};
+use super::{Store, StoreError};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who<'a> {
+    /// The person's id.
+    pub person: &'a str,
+    /// Whether they see and may do everything.
+    pub platform_admin: bool,
+}
+
+/// A project and what the asker is to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProjectAccess {
+    /// The project.
+    pub project: Project,
+    /// Whether the organization above it may act.
+    pub organization_state: State,
+    /// What the asker may do in it.
+    pub role: ProjectRole,
+}
+
+/// An organization and what the asker is to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationAccess {
+    /// The organization.
+    pub organization: Organization,
+    /// What the asker may do in it.
+    pub role: OrganizationRole,
+}
+
+const PROJECT: &str = "SELECT o.state, m.role, om.role FROM projects p \
+     JOIN organizations o ON o.id = p.organization_id \
+     LEFT JOIN project_members m ON m.project_id = p.id AND m.person_id = $1 \
+     LEFT JOIN organization_members om ON om.organization_id = p.organization_id AND om.person_id = $1 \
+     WHERE p.id = $2";
+const FIND_PROJECT: &str = "SELECT id, organization_id, name, state, models, version, created_at, updated_at \
+     FROM projects WHERE id = $1 AND state <> 'deleted'";
+const HOLD_PROJECT: &str = "UPDATE projects SET version = version WHERE id = $1 AND state <> 'deleted' \
+     RETURNING id, organization_id, name, state, models, version, created_at, updated_at";
+const ORGANIZATION: &str =
+    "SELECT role FROM organization_members WHERE person_id = $1 AND organization_id = $2";
+const FIND_ORGANIZATION: &str = "SELECT id, name, personal, state, version, created_at, updated_at \
+     FROM organizations WHERE id = $1 AND state <> 'deleted'";
+const HOLD_ORGANIZATION: &str = "UPDATE organizations SET version = version \
+     WHERE id = $1 AND state <> 'deleted' RETURNING id, name, personal, state, version, created_at, updated_at";
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] =
+    &[PROJECT, FIND_PROJECT, HOLD_PROJECT, ORGANIZATION, FIND_ORGANIZATION, HOLD_ORGANIZATION];
+
+type RolesRow = (String, Option<String>, Option<String>);
+
+fn role(row: &RolesRow, platform_admin: bool) -> Result<Option<ProjectRole>, StoreError> {
+    let member = row.1.as_deref().map(|text| project_role("project_members", text)).transpose()?;
+    let organization =
+        row.2.as_deref().map(|text| organization_role("organization_members", text)).transpose()?;
+    Ok(role_in_project(member, organization, platform_admin))
+}
+
+impl Store {
+    /// The project, if the asker is anything to it. An unknown one and somebody else's are the same.
+    ///
+    /// # Errors
+    /// The database gave no answer.
+    pub async fn project_access(&self, who: Who<'_>, id: &str) -> Result<Option<ProjectAccess>, StoreError> {
+        let db = self.ready().await?;
+        let roles: Option<RolesRow> =
+            on!(db, pool => sqlx::query_as(PROJECT).bind(who.person).bind(id).fetch_optional(pool).await)
+                .map_err(|e| failed(&e))?;
+        let Some(roles) = roles else { return Ok(None) };
+        let Some(role) = role(&roles, who.platform_admin)? else { return Ok(None) };
+        let row: Option<ProjectRow> =
+            on!(db, pool => sqlx::query_as(FIND_PROJECT).bind(id).fetch_optional(pool).await)
+                .map_err(|e| failed(&e))?;
+        let Some(row) = row else { return Ok(None) };
+        let organization_state = State::read("organizations", &roles.0)?;
+        Ok(Some(ProjectAccess { project: Project::from_row(row)?, organization_state, role }))
+    }
+
+    /// The organization, if the asker is anything to it.
+    ///
+    /// # Errors
+    /// The database gave no answer.
+    pub async fn organization_access(
+        &self,
+        who: Who<'_>,
+        id: &str,
+    ) -> Result<Option<OrganizationAccess>, StoreError> {
+        let db = self.ready().await?;
+        let member: Option<String> = on!(db, pool => {
+            sqlx::query_scalar(ORGANIZATION).bind(who.person).bind(id).fetch_optional(pool).await
+        })
+        .map_err(|e| failed(&e))?;
+        let member = member.map(|text| organization_role("organization_members", &text)).transpose()?;
+        let role = if who.platform_admin { Some(OrganizationRole::Admin) } else { member };
+        let Some(role) = role else { return Ok(None) };
+        let row: Option<OrganizationRow> =
+            on!(db, pool => sqlx::query_as(FIND_ORGANIZATION).bind(id).fetch_optional(pool).await)
+                .map_err(|e| failed(&e))?;
+        let organization = row.map(Organization::from_row).transpose()?;
+        Ok(organization.map(|organization| OrganizationAccess { organization, role }))
+    }
+}
+
+impl Tx {
+    /// Locks a project until the end of this unit of work, for an author who has at least the role `needed` in it.
+    ///
+    /// Whoever writes to anything inside a project holds it first, and an organization before its projects: so writers of
+    /// one project take turns, and none waits for another in a circle.
+    ///
+    /// # Errors
+    /// [`Refusal::Missing`], [`Refusal::ProjectRoleNeeded`]; or the database gave no answer.
+    pub async fn hold_project(
+        &mut self,
+        author: &Author,
+        id: &str,
+        needed: ProjectRole,
+    ) -> Result<(Project, ProjectRole), StoreError> {
+        let row: Option<ProjectRow> =
+            on_tx!(self, conn => sqlx::query_as(HOLD_PROJECT).bind(id).fetch_optional(conn).await)
+                .map_err(|e| failed(&e))?;
+        let project = Project::from_row(row.ok_or(Refusal::Missing("project"))?)?;
+        let roles: RolesRow =
+            on_tx!(self, conn => sqlx::query_as(PROJECT).bind(&author.id).bind(id).fetch_one(conn).await)
+                .map_err(|e| failed(&e))?;
+        let role = role(&roles, author.platform_admin)?.ok_or(Refusal::Missing("project"))?;
+        if role < needed {
+            return Err(Refusal::ProjectRoleNeeded(needed).into());
+        }
+        Ok((project, role))
+    }
+
+    /// Locks an organization until the end of this unit of work, for an author who has at least the role `needed` in it.
+    ///
+    /// # Errors
+    /// [`Refusal::Missing`], [`Refusal::OrganizationRoleNeeded`]; or the database gave no answer.
+    pub async fn hold_organization(
+        &mut self,
+        author: &Author,
+        id: &str,
+        needed: OrganizationRole,
+    ) -> Result<Organization, StoreError> {
+        let row: Option<OrganizationRow> =
+            on_tx!(self, conn => sqlx::query_as(HOLD_ORGANIZATION).bind(id).fetch_optional(conn).await)
+                .map_err(|e| failed(&e))?;
+        let organization = Organization::from_row(row.ok_or(Refusal::Missing("organization"))?)?;
+        if author.platform_admin {
+            return Ok(organization);
+        }
+        let member: Option<String> = on_tx!(self, conn => {
+            sqlx::query_scalar(ORGANIZATION).bind(&author.id).bind(id).fetch_optional(conn).await
+        })
+        .map_err(|e| failed(&e))?;
+        let member = member.map(|text| organization_role("organization_members", &text)).transpose()?;
+        match member {
+            None => Err(Refusal::Missing("organization").into()),
+            Some(role) if role < needed => Err(Refusal::OrganizationRoleNeeded(needed).into()),
+            Some(_) => Ok(organization),
+        }
+    }
+}

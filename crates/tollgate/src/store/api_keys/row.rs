@@ -1,0 +1,130 @@
+//! A key's row: which columns are read, and what each may hold. A row that breaks a rule is an error, never a key without
+//! that limit.
+
+use serde::de::DeserializeOwned;
+use tollgate_core::apikey::KeyId;
+use tollgate_core::caller::{KeyLimits, KeyState};
+use tollgate_core::key_limits::KeyName;
+use tollgate_core::time::Timestamp;
+
+use super::{ApiKey, KeyOwner, LastUse, PreviousSecret, Revocation};
+use crate::store::StoreError;
+
+/// A statement that reads whole keys: the columns of [`KeyRow`], then what is given.
+macro_rules! select_keys {
+    ($rest:literal) => {
+        concat!(
+            "SELECT k.id, r.organization_id, k.project_id, r.name AS project_name, r.models AS project_models, \
+             k.person_id, k.service_account_id, COALESCE(p.username, a.name, '') AS owner_name, k.name, k.state, \
+             k.expires_at, k.models, k.routes, k.addresses, k.tags, k.metadata, k.created_by, k.version, \
+             k.created_at, k.updated_at, k.rotated_at, k.revoked_at, k.revoked_by, k.last_used_at, \
+             k.last_used_address, k.last_used_agent, k.previous_until, k.previous_last_used_at \
+             FROM api_keys k JOIN projects r ON r.id = k.project_id LEFT JOIN people p ON p.id = k.person_id \
+             LEFT JOIN service_accounts a ON a.id = k.service_account_id ",
+            $rest
+        )
+    };
+}
+pub(super) use select_keys;
+
+/// A key as the database gives it.
+#[derive(sqlx::FromRow)]
+pub(super) struct KeyRow {
+    id: String,
+    organization_id: String,
+    project_id: String,
+    project_name: String,
+    project_models: String,
+    person_id: Option<String>,
+    service_account_id: Option<String>,
+    owner_name: String,
+    name: String,
+    state: String,
+    expires_at: Option<i64>,
+    models: String,
+    routes: String,
+    addresses: String,
+    tags: String,
+    metadata: String,
+    created_by: String,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+    rotated_at: Option<i64>,
+    revoked_at: Option<i64>,
+    revoked_by: Option<String>,
+    last_used_at: Option<i64>,
+    last_used_address: Option<String>,
+    last_used_agent: Option<String>,
+    previous_until: Option<i64>,
+    previous_last_used_at: Option<i64>,
+}
+
+impl TryFrom<KeyRow> for ApiKey {
+    type Error = StoreError;
+
+    fn try_from(row: KeyRow) -> Result<Self, StoreError> {
+        let owner = match (row.person_id, row.service_account_id) {
+            (Some(person), None) => KeyOwner::Person(person),
+            (None, Some(account)) => KeyOwner::ServiceAccount(account),
+            _ => return Err(impossible(&row.id, "has no owner, or two")),
+        };
+        let limits = KeyLimits {
+            models: json(&row.id, "models", &row.models)?,
+            routes: json(&row.id, "routes", &row.routes)?,
+            addresses: json(&row.id, "addresses", &row.addresses)?,
+        };
+        let at = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+        Ok(Self {
+            id: KeyId::parse(&row.id).ok_or_else(|| impossible(&row.id, "is no key id"))?,
+            project_models: json(&row.id, "its project's models", &row.project_models)?,
+            owner,
+            name: KeyName::new(&row.name).map_err(|error| impossible(&row.id, &error.to_string()))?,
+            state: state(&row.state).ok_or_else(|| impossible(&row.id, "is in an unknown state"))?,
+            expires_at: at(row.expires_at),
+            limits,
+            tags: json(&row.id, "tags", &row.tags)?,
+            metadata: json(&row.id, "metadata", &row.metadata)?,
+            created_by: row.created_by,
+            version: row.version,
+            created_at: Timestamp::from_millis(row.created_at),
+            updated_at: Timestamp::from_millis(row.updated_at),
+            rotated_at: at(row.rotated_at),
+            revoked: at(row.revoked_at)
+                .map(|at| Revocation { at, by: row.revoked_by.unwrap_or_else(|| "unknown".into()) }),
+            last_used: at(row.last_used_at).map(|at| LastUse {
+                at,
+                // Text of an older release that is no address is nothing to judge by: it is shown as unknown.
+                address: row.last_used_address.and_then(|text| text.parse().ok()),
+                agent: row.last_used_agent,
+            }),
+            previous: at(row.previous_until)
+                .map(|until| PreviousSecret { until, last_used_at: at(row.previous_last_used_at) }),
+            organization_id: row.organization_id,
+            project_id: row.project_id,
+            project_name: row.project_name,
+            owner_name: row.owner_name,
+        })
+    }
+}
+
+/// The text of a state in the database.
+pub(super) const fn state_text(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Live => "live",
+        KeyState::Disabled => "disabled",
+        KeyState::Revoked => "revoked",
+    }
+}
+
+fn state(text: &str) -> Option<KeyState> {
+    [KeyState::Live, KeyState::Disabled, KeyState::Revoked].into_iter().find(|s| state_text(*s) == text)
+}
+
+fn json<T: DeserializeOwned>(id: &str, what: &str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| impossible(id, &format!("{what}: {error}")))
+}
+
+pub(super) fn impossible(id: &str, what: &str) -> StoreError {
+    StoreError::Inconsistent { table: "api_keys", what: format!("{id} {what}") }
+}

@@ -1,0 +1,143 @@
+//! What becomes of the keys of somebody who leaves, and of what is deleted. Keys are never deleted: they are revoked,
+//! handed over, or switched off.
+
+use tollgate_core::tenancy::ProjectRole;
+
+use super::StoreError;
+use super::author::Author;
+use super::changes::Change;
+use super::db::failed;
+use super::fields::project_role;
+use super::projects::Project;
+use super::refusal::Refusal;
+use super::tx::{Tx, on_tx};
+
+/// What is to become of a leaver's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaversKeys<'a> {
+    /// They end.
+    Revoke,
+    /// They go to another member. The leaver still knows their secrets: the new owner should rotate them.
+    HandOver {
+        /// That member's id.
+        to: &'a str,
+    },
+    /// They are switched off. For endings that nobody decided on, such as a group that is missing in a token.
+    Disable,
+}
+
+const REVOKE_OWN: &str = "UPDATE api_keys SET state = 'revoked', revoked_at = $1, revoked_by = $2, \
+     updated_at = $1, version = version + 1 \
+     WHERE project_id = $3 AND person_id = $4 AND state <> 'revoked' RETURNING id";
+const REVOKE_ACCOUNTS: &str = "UPDATE api_keys SET state = 'revoked', revoked_at = $1, revoked_by = $2, \
+     updated_at = $1, version = version + 1 \
+     WHERE project_id = $3 AND service_account_id = $4 AND state <> 'revoked' RETURNING id";
+const REVOKE_ALL: &str = "UPDATE api_keys SET state = 'revoked', revoked_at = $1, revoked_by = $2, \
+     updated_at = $1, version = version + 1 WHERE project_id = $3 AND state <> 'revoked' RETURNING id";
+const DISABLE_OWN: &str = "UPDATE api_keys SET state = 'disabled', updated_at = $1, version = version + 1 \
+     WHERE project_id = $2 AND person_id = $3 AND state = 'live' RETURNING id";
+const HAND_OVER: &str = "UPDATE api_keys SET person_id = $1, updated_at = $2, version = version + 1 \
+     WHERE project_id = $3 AND person_id = $4 AND state <> 'revoked' RETURNING id";
+const HEIR: &str = "SELECT role FROM project_members WHERE project_id = $1 AND person_id = $2";
+const WITHDRAW: &str = "UPDATE invitations SET withdrawn_at = $1 \
+     WHERE project_id = $2 AND created_by = $3 AND accepted_at IS NULL AND withdrawn_at IS NULL";
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] =
+    &[REVOKE_OWN, REVOKE_ACCOUNTS, REVOKE_ALL, DISABLE_OWN, HAND_OVER, HEIR, WITHDRAW];
+
+impl Tx {
+    /// Does with a leaver's keys in a held project what was decided; the ids of those keys.
+    ///
+    /// # Errors
+    /// [`Refusal::NoHeir`]; or the database gave no answer.
+    pub(super) async fn settle_leavers_keys(
+        &mut self,
+        author: &Author,
+        project: &Project,
+        leaver: &str,
+        keys: LeaversKeys<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        let (at, project) = (author.at().as_millis(), project.id.as_str());
+        let ids: Vec<String> = match keys {
+            LeaversKeys::Revoke => on_tx!(self, conn => {
+                let update = sqlx::query_scalar(REVOKE_OWN).bind(at).bind(&author.id);
+                update.bind(project).bind(leaver).fetch_all(conn).await
+            }),
+            LeaversKeys::Disable => on_tx!(self, conn => {
+                sqlx::query_scalar(DISABLE_OWN).bind(at).bind(project).bind(leaver).fetch_all(conn).await
+            }),
+            LeaversKeys::HandOver { to } => on_tx!(self, conn => {
+                let update = sqlx::query_scalar(HAND_OVER).bind(to).bind(at);
+                update.bind(project).bind(leaver).fetch_all(conn).await
+            }),
+        }
+        .map_err(|e| failed(&e))?;
+        if let (LeaversKeys::HandOver { to }, false) = (keys, ids.is_empty()) {
+            self.check_heir(project, leaver, to).await?;
+        }
+        self.changed_keys(&ids);
+        Ok(ids)
+    }
+
+    async fn check_heir(&mut self, project: &str, leaver: &str, heir: &str) -> Result<(), StoreError> {
+        let role: Option<String> =
+            on_tx!(self, conn => sqlx::query_scalar(HEIR).bind(project).bind(heir).fetch_optional(conn).await)
+                .map_err(|e| failed(&e))?;
+        let role = role.map(|text| project_role("project_members", &text)).transpose()?;
+        if heir == leaver || role.is_none_or(|role| role < ProjectRole::Developer) {
+            return Err(Refusal::NoHeir(project.to_owned()).into());
+        }
+        Ok(())
+    }
+
+    /// Revokes every key of a held project.
+    pub(super) async fn revoke_project_keys(
+        &mut self,
+        author: &Author,
+        project: &str,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<String> = on_tx!(self, conn => {
+            let update = sqlx::query_scalar(REVOKE_ALL).bind(author.at().as_millis()).bind(&author.id);
+            update.bind(project).fetch_all(conn).await
+        })
+        .map_err(|e| failed(&e))?;
+        self.changed_keys(&ids);
+        Ok(())
+    }
+
+    /// Revokes every key of a service account of a held project; their ids.
+    pub(super) async fn revoke_account_keys(
+        &mut self,
+        author: &Author,
+        project: &str,
+        account: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        let ids: Vec<String> = on_tx!(self, conn => {
+            let update = sqlx::query_scalar(REVOKE_ACCOUNTS).bind(author.at().as_millis()).bind(&author.id);
+            update.bind(project).bind(account).fetch_all(conn).await
+        })
+        .map_err(|e| failed(&e))?;
+        self.changed_keys(&ids);
+        Ok(ids)
+    }
+
+    /// Withdraws what somebody has invited to, who may no longer.
+    pub(super) async fn withdraw_invitations_by(
+        &mut self,
+        author: &Author,
+        project: &str,
+        person: &str,
+    ) -> Result<(), StoreError> {
+        on_tx!(self, conn => {
+            let update = sqlx::query(WITHDRAW).bind(author.at().as_millis()).bind(project).bind(person);
+            update.execute(conn).await.map(drop)
+        })
+        .map_err(|e| failed(&e))
+    }
+
+    fn changed_keys(&mut self, ids: &[String]) {
+        for id in ids {
+            self.change(Change::Key(id.clone()));
+        }
+    }
+}
