@@ -217,4 +217,4 @@ pub(crate) async fn probe(store: &Store, statement: &'static str) -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -134,6 +134,7 @@ impl Api {
             ca_file: None,
         };
         let rulebook = Rulebook {
+            api_keys: None,
             policy: Policy::new(vec![], vec![rules]).unwrap(),
             keys: KeysView::start(vec![source], None, &deps).unwrap(),
             deadline: Duration::from_secs(5),

@@ -159,6 +159,7 @@ impl Site {
         let rulebook = Rulebook {
             policy,
             keys: KeysView::start(vec![source], None, &deps).unwrap(),
+            api_keys: None,
             deadline: Duration::from_secs(5),
             max_concurrent: 100,
         };

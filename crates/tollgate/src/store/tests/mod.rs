@@ -12,7 +12,7 @@ mod changes;
 mod guests;
 mod members;
 mod people;
-mod rig;
+pub(crate) mod rig;
 mod sessions;
 mod tenancy;
 
