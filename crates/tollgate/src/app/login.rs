@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::config::{Compiled, Settings};
+use crate::portal::introspection::IntrospectionClient;
 use crate::portal::session::{Login, LoginOptions};
 use crate::views::FetchLimits;
 
@@ -59,6 +60,15 @@ pub fn login(settings: &Settings, compiled: &Compiled) -> anyhow::Result<Option<
         },
     };
     Ok(Some(Login::new(options)?))
+}
+
+/// Services that may ask about credentials.
+pub fn introspection(settings: &Settings) -> Vec<IntrospectionClient> {
+    let clients = settings.introspection.clients.iter();
+    // A client without a secret does not come through the configuration's check.
+    clients
+        .filter_map(|client| Some(IntrospectionClient::new(&client.id, client.secret.as_ref()?.reveal())))
+        .collect()
 }
 
 /// The issuer's URL as it was configured.

@@ -160,6 +160,7 @@ impl App {
             clock: Arc::clone(&clock),
             entropy,
             login,
+            introspection: login::introspection(&settings),
             options: options::portal(&settings),
         });
         let tasks = TaskTracker::new();

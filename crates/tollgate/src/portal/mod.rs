@@ -8,6 +8,7 @@ mod acquaintance;
 pub mod body;
 mod docs;
 pub mod forms;
+pub mod introspection;
 pub mod keys;
 
 mod limit;
@@ -63,6 +64,8 @@ pub struct PortalParts {
     pub entropy: Arc<dyn Entropy>,
     /// Login with a browser, when it is configured.
     pub login: Option<session::Login>,
+    /// Services that may ask about credentials.
+    pub introspection: Vec<introspection::IntrospectionClient>,
     /// From the configuration.
     pub options: PortalOptions,
 }
@@ -119,6 +122,10 @@ impl Portal {
                           access token as 'Authorization: Bearer …'.";
             problem::Problem::new(problem::Code::NotConfigured, detail)
         })
+    }
+
+    fn introspection(&self) -> &[introspection::IntrospectionClient] {
+        &self.0.parts.introspection
     }
 
     /// Issuers and their keys, as they are now.

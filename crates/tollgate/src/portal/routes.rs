@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Code, Problem};
-use super::{Portal, docs, keys, me, session};
+use super::{Portal, docs, introspection, keys, me, session};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -65,6 +65,7 @@ pub fn router(portal: Portal) -> Router {
         .route("/docs", get(docs::page))
         .route("/docs/problems", get(docs::problems))
         .merge(session::router())
+        .merge(introspection::router())
         .fallback(async || Problem::new(Code::NotFound, "Nothing is served here. /docs lists what is."))
         .method_not_allowed_fallback(async || {
             Problem::new(Code::MethodNotAllowed, "This method is not allowed here. /docs lists what is.")

@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 
 use crate::clock::Clock;
 use crate::entropy::SystemEntropy;
+use crate::portal::introspection::IntrospectionClient;
 use crate::portal::keys::KeyPolicy;
 use crate::portal::{Portal, PortalOptions, PortalParts, router};
 use crate::store::{Store, StoreOptions};
@@ -80,6 +81,14 @@ impl Reply {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.body);
         self.expect(status)["code"].as_str().unwrap().to_owned()
     }
+}
+
+/// A service that may ask about credentials.
+pub fn introspection_clients() -> Vec<IntrospectionClient> {
+    vec![
+        IntrospectionClient::new("authorino", "s3cret-of-authorino+%"),
+        IntrospectionClient::new("other", "s3cret-of-the-other"),
+    ]
 }
 
 /// The options of a portal in tests.
@@ -146,6 +155,7 @@ impl Api {
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             login: None,
+            introspection: introspection_clients(),
             options: options(),
         });
         let router = router(portal);

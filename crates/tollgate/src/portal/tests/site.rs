@@ -191,6 +191,7 @@ impl Site {
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             login: Some(Login::new(options).unwrap()),
+            introspection: vec![],
             options: portal_options(),
         });
         Self { issuer, clock, store, router: router(portal), _dir: dir }
