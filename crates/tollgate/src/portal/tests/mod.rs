@@ -1,7 +1,11 @@
 //! The API's tests, on an in-process router over a real SQLite.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod backchannel;
 mod first_contact;
 mod keys;
+mod login;
 mod reference;
 pub mod rig;
+mod sessions;
+mod site;

@@ -21,6 +21,7 @@ use tower::ServiceExt as _;
 
 use crate::clock::Clock;
 use crate::entropy::SystemEntropy;
+use crate::portal::introspection::IntrospectionClient;
 use crate::portal::keys::KeyPolicy;
 use crate::portal::{Portal, PortalOptions, PortalParts, router};
 use crate::store::{Store, StoreOptions};
@@ -49,6 +50,17 @@ fn chat() -> Route {
 
 /// A clock that stands until it is moved.
 pub struct StandingClock(AtomicI64);
+
+impl StandingClock {
+    pub const fn at(millis: i64) -> Self {
+        Self(AtomicI64::new(millis))
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+}
 
 impl Clock for StandingClock {
     fn now(&self) -> Timestamp {
@@ -86,6 +98,27 @@ impl Reply {
     pub fn problem(self, status: u16) -> String {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.body);
         self.expect(status)["code"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A service that may ask about credentials.
+pub fn introspection_clients() -> Vec<IntrospectionClient> {
+    vec![
+        IntrospectionClient::new("authorino", "s3cret-of-authorino+%"),
+        IntrospectionClient::new("other", "s3cret-of-the-other"),
+    ]
+}
+
+/// The options of a portal in tests.
+pub fn options() -> PortalOptions {
+    PortalOptions {
+        max_body_bytes: 65_536,
+        requests_per_minute: 100_000.try_into().unwrap(),
+        admin_groups: vec![ADMINS.into()],
+        open_organizations: false,
+        keys: KeyPolicy { max_per_project: 100, lifetimes: KeyLifetimes::default() },
+        trusted_proxies: vec![],
+        sign_in: None,
     }
 }
 
@@ -179,6 +212,8 @@ impl Api {
             rulebook: CurrentRulebook::new(rulebook),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
+            login: None,
+            introspection: introspection_clients(),
             options,
         });
         let router = router(portal);
