@@ -5,19 +5,33 @@
 //! the store, with its audit entry and its change → an answer, or a [`problem::Problem`].
 
 mod acquaintance;
+mod audit;
 pub mod body;
 mod docs;
 pub mod forms;
+mod group_mappings;
+mod invitations;
 pub mod keys;
+mod legacy_keys;
 mod limit;
 mod me;
+mod me_key;
+mod members;
 pub mod once;
+mod organizations;
 pub mod origin;
 pub mod page;
+mod people;
 pub mod person;
 pub mod problem;
+mod projects;
+pub mod rights;
 mod routes;
+mod service_accounts;
+mod sign_in;
+mod token_rules;
 pub mod version;
+mod words;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -30,6 +44,7 @@ use crate::store::Store;
 use crate::views::{CurrentRulebook, TokenCache};
 
 pub use routes::{openapi, router};
+pub use sign_in::SignInView;
 
 /// What the API is told by the configuration.
 #[derive(Clone, Debug)]
@@ -42,6 +57,8 @@ pub struct PortalOptions {
     pub admin_groups: Vec<String>,
     /// Whether everybody may make organizations, or administrators of the deployment only.
     pub open_organizations: bool,
+    /// How command-line tools sign people in, when the deployment says.
+    pub sign_in: Option<SignInView>,
     /// What holds for every key.
     pub keys: keys::KeyPolicy,
     /// Peers whose `X-Forwarded-For` is believed.

@@ -11,7 +11,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Code, Problem};
-use super::{Portal, docs, keys, me};
+use super::{
+    Portal, audit, docs, group_mappings, invitations, keys, legacy_keys, me, members, organizations, people,
+    projects, service_accounts, sign_in, token_rules,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,7 +31,20 @@ fn api() -> OpenApiRouter<Portal> {
     let mut document = Document::openapi();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    let v1 = OpenApiRouter::new().routes(routes!(me::show)).merge(keys::routes());
+    let v1 = OpenApiRouter::new()
+        .routes(routes!(me::show))
+        .routes(routes!(sign_in::show))
+        .merge(organizations::routes())
+        .merge(group_mappings::routes())
+        .merge(projects::routes())
+        .merge(members::routes())
+        .merge(invitations::routes())
+        .merge(service_accounts::routes())
+        .merge(keys::routes())
+        .merge(legacy_keys::routes())
+        .merge(audit::routes())
+        .merge(people::routes())
+        .merge(token_rules::routes());
     OpenApiRouter::with_openapi(document).nest("/api/v1", v1)
 }
 

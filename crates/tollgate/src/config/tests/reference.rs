@@ -111,7 +111,8 @@ fn with_examples() -> String {
     for line in DEFAULT_FILE.lines() {
         let stripped = line.trim_start();
         let indent = &line[..line.len() - stripped.len()];
-        let placeholder = ["tls: null", "issuers: []", "oauth2: null", "routes: []"].contains(&stripped);
+        let placeholder =
+            ["tls: null", "issuers: []", "oauth2: null", "routes: []", "cli: null"].contains(&stripped);
         match stripped.strip_prefix("#| ") {
             Some(example) => writeln!(text, "{indent}{example}").unwrap(),
             None if placeholder => {}

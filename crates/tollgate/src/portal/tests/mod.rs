@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod first_contact;
+mod keys;
 mod reference;
 pub mod rig;

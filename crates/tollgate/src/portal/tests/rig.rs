@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tollgate_core::jwt::{Algorithm, Audiences, IssuerRules};
 use tollgate_core::key_life::KeyLifetimes;
+use tollgate_core::models::RouteModels;
 use tollgate_core::policy::Policy;
+use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
 use tollgate_core::testing::TestKey;
 use tollgate_core::time::Timestamp;
 use tower::ServiceExt as _;
@@ -28,6 +30,22 @@ use crate::views::{CurrentRulebook, IssuerSource, Jitter, KeyLocation, KeysView,
 /// The group of the deployment's administrators.
 pub const ADMINS: &str = "platform-admins";
 const ISSUER: &str = "https://issuer.test/realms/one";
+
+/// A route by the name of `chat`.
+fn chat() -> Route {
+    Route {
+        name: "chat".into(),
+        policy: None,
+        hosts: vec![HostPattern::Any],
+        paths: vec![PathPattern::prefix("/v1").unwrap()],
+        methods: None,
+        requirement: Requirement::Authenticated,
+        forward_credential: false,
+        unauthenticated_status: None,
+        query_credential: None,
+        models: RouteModels::default(),
+    }
+}
 
 /// A clock that stands until it is moved.
 pub struct StandingClock(AtomicI64);
@@ -91,8 +109,37 @@ impl Api {
         Self::with(store).await
     }
 
+    /// On a fresh SQLite, with other options.
+    pub async fn start_with(change: impl FnOnce(&mut PortalOptions)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("tollgate.db").display());
+        let mut api = Self::on_with(url, change).await;
+        api._dir = Some(dir);
+        api
+    }
+
+    /// On this database, with other options. A rush of writers waits in line for it.
+    pub async fn on_with(url: String, change: impl FnOnce(&mut PortalOptions)) -> Self {
+        let timeout = Duration::from_secs(60);
+        let options =
+            StoreOptions { url, pool_size: 8, connect_timeout: timeout, statement_timeout: timeout };
+        let store = Store::open(&options).unwrap();
+        crate::store::tests::rig::becomes_ready(&store).await;
+        Self::built(store, change).await
+    }
+
     /// On this store.
     pub async fn with(store: Arc<Store>) -> Self {
+        Self::built(store, |_| {}).await
+    }
+
+    /// Every file of the SQLite database, as bytes.
+    pub fn database(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self._dir.as_ref().unwrap().path()).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+
+    async fn built(store: Arc<Store>, change: impl FnOnce(&mut PortalOptions)) -> Self {
         let clock = Arc::new(StandingClock(AtomicI64::new(1_800_000_000_000)));
         let key = TestKey::generate(Algorithm::EdDSA, "k1");
         let rules =
@@ -112,24 +159,27 @@ impl Api {
         };
         let rulebook = Rulebook {
             api_keys: None,
-            policy: Policy::new(vec![], vec![rules]).unwrap(),
+            policy: Policy::new(vec![chat()], vec![rules]).unwrap(),
             keys: KeysView::start(vec![source], None, &deps).unwrap(),
             deadline: Duration::from_secs(5),
             max_concurrent: 100,
         };
+        let mut options = PortalOptions {
+            max_body_bytes: 65_536,
+            requests_per_minute: 100_000.try_into().unwrap(),
+            admin_groups: vec![ADMINS.into()],
+            open_organizations: false,
+            sign_in: None,
+            keys: KeyPolicy { max_per_project: 100, lifetimes: KeyLifetimes::default() },
+            trusted_proxies: vec![],
+        };
+        change(&mut options);
         let portal = Portal::new(PortalParts {
             store: Some(Arc::clone(&store)),
             rulebook: CurrentRulebook::new(rulebook),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
-            options: PortalOptions {
-                max_body_bytes: 65_536,
-                requests_per_minute: 100_000.try_into().unwrap(),
-                admin_groups: vec![ADMINS.into()],
-                open_organizations: false,
-                keys: KeyPolicy { max_per_project: 100, lifetimes: KeyLifetimes::default() },
-                trusted_proxies: vec![],
-            },
+            options,
         });
         let router = router(portal);
         Self { store, clock, router, key, _dir: None }

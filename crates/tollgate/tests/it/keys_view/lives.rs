@@ -140,7 +140,7 @@ async fn last_uses_are_written_at_the_latest_when_the_process_ends() {
     assert!(rig.replicas[0].terminate().await.success());
     let id = made.key.id.as_str();
     let row = format!("SELECT last_used_at, last_used_agent, version FROM api_keys WHERE id = '{id}'");
-    let row = rig.postgres.query(&row).unwrap();
+    let row = rig.query(&row);
     let [at, agent, version] = row.split('|').collect::<Vec<_>>()[..] else { panic!("{row}") };
     assert!(at.parse::<i64>().unwrap() >= before.as_millis(), "{row}");
     assert_eq!((agent, version), ("OpenAI/Python 3.1", "1"), "a use is no edit");
