@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod backchannel;
+mod access;
 mod first_contact;
 mod keys;
 mod login;
@@ -9,3 +10,4 @@ mod reference;
 pub mod rig;
 mod sessions;
 mod site;
+mod tenancy;
