@@ -5,23 +5,33 @@
 //! the store, with its audit entry and its change → an answer, or a [`problem::Problem`].
 
 mod acquaintance;
+mod audit;
 pub mod body;
 mod docs;
 pub mod forms;
+mod group_mappings;
 pub mod introspection;
+mod invitations;
 pub mod keys;
-
 mod limit;
 mod me;
+mod members;
 pub mod once;
+mod organizations;
 pub mod origin;
 pub mod page;
 mod parameters;
+mod people;
 pub mod person;
 pub mod problem;
+mod projects;
+pub mod rights;
 mod routes;
+mod service_accounts;
 pub mod session;
+mod token_rules;
 pub mod version;
+mod words;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -11,7 +11,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Code, Problem};
-use super::{Portal, docs, introspection, keys, me, session};
+use super::{
+    Portal, audit, docs, group_mappings, introspection, invitations, keys, me, members, organizations,
+    people, projects, service_accounts, session, token_rules,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,9 +33,17 @@ fn api() -> OpenApiRouter<Portal> {
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let v1 = OpenApiRouter::new()
         .routes(routes!(me::show))
-        .routes(routes!(session::list::show))
-        .routes(routes!(session::list::end))
-        .merge(keys::routes());
+        .merge(session::routes())
+        .merge(organizations::routes())
+        .merge(group_mappings::routes())
+        .merge(projects::routes())
+        .merge(members::routes())
+        .merge(invitations::routes())
+        .merge(service_accounts::routes())
+        .merge(keys::routes())
+        .merge(audit::routes())
+        .merge(people::routes())
+        .merge(token_rules::routes());
     OpenApiRouter::with_openapi(document).nest("/api/v1", v1)
 }
 

@@ -3,6 +3,7 @@
 
 mod backchannel;
 mod first_contact;
+mod introspection;
 mod login;
 mod reference;
 pub mod rig;

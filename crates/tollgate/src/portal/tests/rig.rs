@@ -24,7 +24,10 @@ use crate::portal::keys::KeyPolicy;
 use crate::portal::{Portal, PortalOptions, PortalParts, router};
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Metrics;
-use crate::views::{CurrentRulebook, IssuerSource, Jitter, KeyLocation, KeysView, Rulebook, ViewDeps};
+use crate::views::{
+    ApiKeysOptions, ApiKeysView, CurrentRulebook, IssuerSource, Jitter, KeyLocation, KeysView, Rulebook,
+    ViewDeps,
+};
 
 /// The group of the deployment's administrators.
 pub const ADMINS: &str = "platform-admins";
@@ -123,8 +126,41 @@ impl Api {
         Self::with(store).await
     }
 
+    /// On a fresh SQLite, with a view of keys as the doors have it.
+    pub async fn watching() -> Self {
+        Self::with_keys(true).await
+    }
+
+    /// With a view of keys that nothing was read into.
+    pub async fn unfilled() -> Self {
+        Self::with_keys(false).await
+    }
+
+    async fn with_keys(filled: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let timeout = Duration::from_secs(5);
+        let url = format!("sqlite://{}", dir.path().join("tollgate.db").display());
+        let options =
+            StoreOptions { url, pool_size: 8, connect_timeout: timeout, statement_timeout: timeout };
+        let store = Store::open(&options).unwrap();
+        store.health().await.unwrap();
+        let metrics = Arc::new(Metrics::new(&["envoy_grpc"], Timestamp::from_millis(0)));
+        let view = ApiKeysView::new(ApiKeysOptions::default(), metrics);
+        let mut api = Self::with_view(Arc::clone(&store), Some(view.clone())).await;
+        if filled {
+            tokio::spawn(view.clone().run(store, api.clock.clone(), Arc::new(Jitter::new(1))));
+            view.ready(tokio::time::Instant::now() + timeout).await;
+        }
+        api._dir = Some(dir);
+        api
+    }
+
     /// On this store.
     pub async fn with(store: Arc<Store>) -> Self {
+        Self::with_view(store, None).await
+    }
+
+    async fn with_view(store: Arc<Store>, view: Option<ApiKeysView>) -> Self {
         let clock = Arc::new(StandingClock(AtomicI64::new(1_800_000_000_000)));
         let key = TestKey::generate(Algorithm::EdDSA, "k1");
         let rules =
@@ -143,7 +179,7 @@ impl Api {
             ca_file: None,
         };
         let rulebook = Rulebook {
-            api_keys: None,
+            api_keys: view,
             policy: Policy::new(vec![], vec![rules]).unwrap(),
             keys: KeysView::start(vec![source], None, &deps).unwrap(),
             deadline: Duration::from_secs(5),
