@@ -6,7 +6,7 @@ mod begin;
 mod callback;
 mod cookies;
 mod csrf;
-pub mod list;
+mod list;
 mod logout;
 mod next;
 mod page;
@@ -27,6 +27,8 @@ use secrecy::SecretString;
 use tollgate_core::jwt::IssuerRules;
 use tollgate_core::time::Timestamp;
 use url::Url;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::cookies::Cookies;
 use self::provider::{Provider, Providers};
@@ -148,6 +150,11 @@ impl Login {
             Problem::new(Code::RateLimited, detail).retry_after(wait)
         })
     }
+}
+
+/// The endpoints about a person's own sessions, below `/api/v1`.
+pub fn routes() -> OpenApiRouter<Portal> {
+    OpenApiRouter::new().routes(routes!(list::show)).routes(routes!(list::end))
 }
 
 /// What a browser's login is served at.
