@@ -121,7 +121,7 @@ async fn against_tokens<S: Source>(
 ) -> Result<(), StoreError> {
     pages!(page, |after| source.token_rules(after, now), |row| writer.put_rule(row));
     pages!(page, |after| source.standing(after), |row| {
-        writer.put_standing((row.id, row.issuer, row.subject), row.active)
+        writer.put_standing((row.id, row.issuer, row.subject), row.active);
     });
     Ok(())
 }
