@@ -38,7 +38,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("portal", &["views", "listener", "store", "telemetry", "clock", "entropy"]),
     ("doors", &["meter", "views", "listener", "telemetry", "clock"]),
     ("meter", &["store", "telemetry", "clock"]),
-    ("health", &["views", "store"]),
+    ("health", &["views", "store", "clock"]),
     ("views", &["store", "telemetry", "clock"]),
     ("lifecycle", &["listener", "telemetry", "clock"]),
     ("listener", &["telemetry", "clock"]),
