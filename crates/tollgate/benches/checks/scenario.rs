@@ -34,8 +34,9 @@ const CONNECTIONS: usize = 4;
 /// Tokens of the "seen before" case.
 const SEEN: usize = 10_000;
 
+/// Checks of one server, with these requests in turn.
 #[derive(Clone)]
-struct Checks {
+pub struct Checks {
     clients: Arc<[AuthorizationClient<Channel>]>,
     requests: Arc<[CheckRequest]>,
     next_client: Arc<AtomicUsize>,
@@ -44,7 +45,8 @@ struct Checks {
 }
 
 impl Checks {
-    async fn to(port: u16, requests: Arc<[CheckRequest]>, expect_permit: bool) -> anyhow::Result<Self> {
+    /// Connects; every answer must be a permit, or none.
+    pub async fn to(port: u16, requests: Arc<[CheckRequest]>, expect_permit: bool) -> anyhow::Result<Self> {
         let mut clients = Vec::new();
         for _ in 0..CONNECTIONS {
             let channel =

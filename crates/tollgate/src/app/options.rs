@@ -15,8 +15,8 @@ use crate::config::settings::{
 use crate::config::{Compiled, IssuerLocation, Settings};
 use crate::doors::http::HttpDoorOptions;
 use crate::listener::{Limits, ListenOptions, TlsOptions};
-use crate::portal::PortalOptions;
 use crate::portal::keys::KeyPolicy;
+use crate::portal::{PortalOptions, SignInView};
 use crate::store::StoreOptions;
 use crate::telemetry::{DecisionLogOptions, Decisions, LogFormat, LogOptions, OtlpOptions};
 use crate::views::{ApiKeysOptions, ApiKeysView, IssuerSource, KeyLocation, KeysView, Rulebook};
@@ -136,9 +136,18 @@ pub fn portal(settings: &Settings) -> PortalOptions {
         requests_per_minute: NonZeroU32::new(api.requests_per_minute).unwrap_or(NonZeroU32::MIN),
         admin_groups: tenancy.admin_groups.clone(),
         open_organizations: tenancy.organizations == OrganizationMakers::Everyone,
+        sign_in: sign_in(settings),
         keys: key_policy(settings),
         trusted_proxies: api.trusted_proxies.iter().map(|network| network.0).collect(),
     }
+}
+
+/// How command-line tools sign people in.
+fn sign_in(settings: &Settings) -> Option<SignInView> {
+    let cli = settings.api.cli.as_ref()?;
+    let first = || settings.issuers.first().map(|issuer| issuer.issuer.clone());
+    let issuer = cli.issuer.clone().or_else(first)?;
+    Some(SignInView { issuer, client_id: cli.client_id.clone(), scopes: cli.scopes.clone() })
 }
 
 /// What holds for every API key.

@@ -1,6 +1,8 @@
-//! The command line. Exit codes: 0 done, 1 failed or denied, 2 wrong usage, 78 unusable configuration. Where a command
-//! gives them a narrower meaning, its own module says so.
+//! The command line. Exit codes: 0 done, 1 failed or denied, 2 wrong usage, 78 unusable configuration; for commands over the
+//! API also 69 try again later, and 77 sign in or get other rights. Where a command gives them a narrower meaning, its own
+//! module says so.
 
+mod api;
 mod bench;
 mod check;
 pub mod config;
@@ -47,11 +49,36 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Measure a gateway under load.
     Bench(bench::BenchArgs),
+    /// Sign in at the issuer of a Tollgate, for the commands below.
+    Login(api::login::LoginArgs),
+    /// Forget the login.
+    Logout(api::login::PlainArgs),
+    /// Who am I?
+    Whoami(api::login::PlainArgs),
+    /// API keys: make, list, change, rotate and revoke them.
+    Keys(api::keys::KeyArgs),
+    /// Projects, which own keys.
+    Projects(api::projects::ProjectArgs),
+    /// Members of a project or an organization.
+    Members(api::members::MemberArgs),
+    /// Service accounts of a project.
+    ServiceAccounts(api::service_accounts::ServiceAccountArgs),
+    /// Organizations, which own projects.
+    Orgs(api::organizations::OrganizationArgs),
+    /// Who did what.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// The latest entries, over the API.
+    List(api::audit::AuditListArgs),
 }
 
 /// Parses the process's arguments and runs what they ask for.
@@ -68,6 +95,15 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Doctor(args) => doctor::run(config.as_deref(), args),
         Command::Bench(args) => bench::run(args),
+        Command::Login(args) => api::login::login(args),
+        Command::Logout(args) => api::login::logout(args),
+        Command::Whoami(args) => api::login::whoami(args),
+        Command::Keys(args) => api::keys::main(args),
+        Command::Projects(args) => api::projects::main(args),
+        Command::Members(args) => api::members::main(args),
+        Command::ServiceAccounts(args) => api::service_accounts::main(args),
+        Command::Orgs(args) => api::organizations::main(args),
+        Command::Audit(AuditCommand::List(args)) => api::audit::list(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);
@@ -77,7 +113,7 @@ pub fn main() -> ExitCode {
     done.unwrap_or_else(|error| {
         // Nothing is left to do if standard error is gone too.
         let _ = writeln!(std::io::stderr(), "tollgate: {error:#}");
-        ExitCode::FAILURE
+        api::exit_code(&error).unwrap_or(ExitCode::FAILURE)
     })
 }
 

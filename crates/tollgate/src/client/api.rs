@@ -94,7 +94,8 @@ impl Api {
     /// # Errors
     /// The address is not one, or a CA file cannot be used.
     pub fn new(base: &str, token: Option<SecretString>, options: &HttpOptions) -> Result<Self, ClientError> {
-        let wrong = || ClientError::Address(format!("'{base}' is not an address such as http://localhost:3000"));
+        let wrong =
+            || ClientError::Address(format!("'{base}' is not an address such as http://localhost:3000"));
         let base: Url = base.parse().map_err(|_| wrong())?;
         if base.cannot_be_a_base() || base.query().is_some() || base.fragment().is_some() {
             return Err(wrong());
@@ -167,7 +168,8 @@ impl Api {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
         let mut headers = HeaderMap::new();
-        let wrong = |what: &str| ClientError::Address(format!("{what} has characters that no header carries"));
+        let wrong =
+            |what: &str| ClientError::Address(format!("{what} has characters that no header carries"));
         if let Some(token) = &self.token {
             let text = format!("Bearer {}", token.expose_secret());
             let mut value = HeaderValue::try_from(text).map_err(|_| wrong("the token"))?;
@@ -175,7 +177,10 @@ impl Api {
             headers.insert(AUTHORIZATION, value);
         }
         for (name, value) in &call.headers {
-            headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).map_err(|_| wrong(name))?);
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::try_from(value).map_err(|_| wrong(name))?,
+            );
         }
         let mut request = self.http.client().request(call.method.clone(), url).headers(headers);
         if let Some(body) = &call.body {
@@ -215,7 +220,9 @@ mod tests {
 
     #[test]
     fn an_address_is_checked_before_anything_is_sent() {
-        for bad in ["", "localhost:3000", "mailto:a@b", "http://api.example.com", "https://a/?b", "https://a/#b"] {
+        for bad in
+            ["", "localhost:3000", "mailto:a@b", "http://api.example.com", "https://a/?b", "https://a/#b"]
+        {
             assert!(matches!(api(bad), Err(ClientError::Address(_))), "{bad}");
         }
         api("https://api.example.com").unwrap();

@@ -96,7 +96,9 @@ impl ClientError {
 
 fn refusal(refusal: &Refusal) -> String {
     match refusal.errors.as_slice() {
-        [] if refusal.detail.is_empty() => format!("refused with status {} ({})", refusal.status, refusal.code),
+        [] if refusal.detail.is_empty() => {
+            format!("refused with status {} ({})", refusal.status, refusal.code)
+        }
         [] => format!("{} ({})", refusal.detail, refusal.code),
         errors => {
             let each = errors.iter().map(|error| match error.pointer.trim_start_matches('/') {

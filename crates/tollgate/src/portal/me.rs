@@ -1,9 +1,12 @@
 //! `GET /api/v1/me`: who am I?
 
 use axum::Json;
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Portal;
+use super::me_key::{Asker, KeyMeView};
 use super::person::Person;
 use super::problem::{Answer, ProblemDocument};
 
@@ -27,14 +30,30 @@ pub struct MeView {
     pub csrf_token: Option<String>,
 }
 
+/// The person or the key that asks.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum MeAnswer {
+    /// A person.
+    Person(MeView),
+    /// An API key.
+    Key(Box<KeyMeView>),
+}
+
 /// Who am I?
+///
+/// Works with an API key too, in any header that the gateway takes it in, and then tells the key's own limits.
 #[utoipa::path(
     get, path = "/me", tag = "me",
-    responses((status = 200, body = MeView), (status = 401, body = ProblemDocument, content_type = "application/problem+json")),
+    responses((status = 200, body = MeAnswer), (status = 401, body = ProblemDocument, content_type = "application/problem+json")),
 )]
-pub async fn show(person: Person) -> Answer<Json<MeView>> {
-    let Person { id, name, issuer, email, groups, platform_admin, session, .. } = person;
+pub async fn show(State(portal): State<Portal>, asker: Asker) -> Answer<Json<MeAnswer>> {
+    let person = match asker {
+        Asker::Person(person) => person,
+        Asker::Key(key) => return Ok(Json(MeAnswer::Key(Box::new(KeyMeView::new(&key, portal.now()))))),
+    };
+    let Person { id, name, issuer, email, groups, platform_admin, session, .. } = *person;
     let email = email.map(|(address, _)| address);
     let csrf_token = session.map(|session| session.csrf_token);
-    Ok(Json(MeView { id, name, email, issuer, groups, platform_admin, csrf_token }))
+    Ok(Json(MeAnswer::Person(MeView { id, name, email, issuer, groups, platform_admin, csrf_token })))
 }

@@ -13,8 +13,10 @@ mod group_mappings;
 pub mod introspection;
 mod invitations;
 pub mod keys;
+mod legacy_keys;
 mod limit;
 mod me;
+mod me_key;
 mod members;
 pub mod once;
 mod organizations;
@@ -29,6 +31,7 @@ pub mod rights;
 mod routes;
 mod service_accounts;
 pub mod session;
+mod sign_in;
 mod token_rules;
 pub mod version;
 mod words;
@@ -44,6 +47,7 @@ use crate::store::Store;
 use crate::views::{CurrentRulebook, TokenCache};
 
 pub use routes::{openapi, router};
+pub use sign_in::SignInView;
 
 /// What the API is told by the configuration.
 #[derive(Clone, Debug)]
@@ -56,6 +60,8 @@ pub struct PortalOptions {
     pub admin_groups: Vec<String>,
     /// Whether everybody may make organizations, or administrators of the deployment only.
     pub open_organizations: bool,
+    /// How command-line tools sign people in, when the deployment says.
+    pub sign_in: Option<SignInView>,
     /// What holds for every key.
     pub keys: keys::KeyPolicy,
     /// Peers whose `X-Forwarded-For` is believed.

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::problem::{Code, Problem};
 use super::{
-    Portal, audit, docs, group_mappings, introspection, invitations, keys, me, members, organizations,
-    people, projects, service_accounts, session, token_rules,
+    Portal, audit, docs, group_mappings, introspection, invitations, keys, legacy_keys, me, members,
+    organizations, people, projects, service_accounts, session, sign_in, token_rules,
 };
 
 #[derive(OpenApi)]
@@ -33,6 +33,7 @@ fn api() -> OpenApiRouter<Portal> {
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
     let v1 = OpenApiRouter::new()
         .routes(routes!(me::show))
+        .routes(routes!(sign_in::show))
         .merge(session::routes())
         .merge(organizations::routes())
         .merge(group_mappings::routes())
@@ -41,6 +42,7 @@ fn api() -> OpenApiRouter<Portal> {
         .merge(invitations::routes())
         .merge(service_accounts::routes())
         .merge(keys::routes())
+        .merge(legacy_keys::routes())
         .merge(audit::routes())
         .merge(people::routes())
         .merge(token_rules::routes());

@@ -129,7 +129,9 @@ fn answer(
         None => (404, "This is not an answer to the sign-in that is under way."),
         Some(returned) => {
             let text = match returned {
-                Returned::Code(_) => "You are signed in. You can close this page and go back to the terminal.",
+                Returned::Code(_) => {
+                    "You are signed in. You can close this page and go back to the terminal."
+                }
                 Returned::Refused(_) => "You are not signed in. The terminal says why.",
             };
             let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -151,10 +153,9 @@ fn answer(
         ("cache-control", "no-store"),
         ("referrer-policy", "no-referrer"),
     ] {
-        response.headers_mut().insert(
-            http::HeaderName::from_static(name),
-            http::HeaderValue::from_static(value),
-        );
+        response
+            .headers_mut()
+            .insert(http::HeaderName::from_static(name), http::HeaderValue::from_static(value));
     }
     response
 }
@@ -166,7 +167,8 @@ fn read(uri: &http::Uri, expected: &Expected) -> Option<Returned> {
         return None;
     }
     let one = |name: &str| {
-        let mut values = url.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let mut values =
+            url.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         let first = values.next()?;
         values.next().is_none().then_some(first)
     };

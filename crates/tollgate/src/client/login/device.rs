@@ -40,7 +40,10 @@ pub async fn by_device(
     let scope = issuer.sign_in.scopes.join(" ");
     let invited = post(&issuer.http, endpoint, &issuer.sign_in.client_id, &[("scope", &scope)]).await?;
     let invited: Invitation = invited.map_err(|refusal: OAuthError| ClientError::from(refusal))?;
-    show(invited.verification_uri_complete.as_deref().unwrap_or(&invited.verification_uri), &invited.user_code);
+    show(
+        invited.verification_uri_complete.as_deref().unwrap_or(&invited.verification_uri),
+        &invited.user_code,
+    );
 
     let end = clock.now().plus_secs(invited.expires_in.clamp(1, PATIENCE_SECS));
     let mut interval = invited.interval.unwrap_or(INTERVAL_SECS).clamp(1, 60);

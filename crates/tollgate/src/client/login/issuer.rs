@@ -19,6 +19,7 @@ pub struct Issuer {
     pub(super) device_endpoint: Option<Url>,
     /// Whether answers name the issuer (RFC 9207).
     pub(super) names_itself: bool,
+    revocation_endpoint: Option<Url>,
     token_endpoint: Url,
     pub(super) http: Http,
 }
@@ -29,6 +30,7 @@ struct Document {
     token_endpoint: Url,
     authorization_endpoint: Option<Url>,
     device_authorization_endpoint: Option<Url>,
+    revocation_endpoint: Option<Url>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
 }
@@ -82,6 +84,7 @@ impl Issuer {
         Ok(Self {
             authorization_endpoint: document.authorization_endpoint,
             device_endpoint: document.device_authorization_endpoint,
+            revocation_endpoint: document.revocation_endpoint,
             names_itself: document.authorization_response_iss_parameter_supported,
             token_endpoint: document.token_endpoint,
             sign_in,
@@ -135,10 +138,9 @@ pub async fn revoke(login: &SavedLogin, options: &HttpOptions) {
     let sign_in =
         SignIn { issuer: login.issuer.clone(), client_id: login.client_id.clone(), scopes: Vec::new() };
     let Ok(issuer) = Issuer::discover(sign_in, options).await else { return };
-    let endpoint = format!("{}/protocol/openid-connect/revoke", login.issuer.trim_end_matches('/'));
-    let Ok(endpoint) = endpoint.parse() else { return };
+    let Some(endpoint) = &issuer.revocation_endpoint else { return };
     // Whether or not it is heard, nothing on this machine knows the token any more.
-    let _ = post(&issuer.http, &endpoint, &login.client_id, &[("token", refresh)]).await;
+    let _ = post::<serde_json::Value>(&issuer.http, endpoint, &login.client_id, &[("token", refresh)]).await;
 }
 
 fn login(
@@ -174,7 +176,8 @@ pub(super) async fn post<T: serde::de::DeserializeOwned>(
     client_id: &str,
     fields: &[(&str, &str)],
 ) -> Result<Result<T, OAuthError>, ClientError> {
-    let form = Serializer::new(String::new()).append_pair("client_id", client_id).extend_pairs(fields).finish();
+    let form =
+        Serializer::new(String::new()).append_pair("client_id", client_id).extend_pairs(fields).finish();
     let request = http
         .client()
         .post(endpoint.clone())

@@ -17,6 +17,29 @@ pub struct ApiSettings {
     pub requests_per_minute: u32,
     /// Networks of proxies in front of the API whose `X-Forwarded-For` is believed, for audit and rate limits.
     pub trusted_proxies: Vec<Network>,
+    /// How command-line tools sign people in; without it `tollgate login` has to be told.
+    pub cli: Option<CliSettings>,
+}
+
+/// How command-line tools sign people in: as a public client of an issuer, which has the device grant or accepts
+/// `http://127.0.0.1` with any port as a redirect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CliSettings {
+    /// The issuer's URL as people reach it. Without it: the first of `issuers`.
+    #[serde(default)]
+    #[schemars(extend("format" = "url"))]
+    pub issuer: Option<String>,
+    /// The client's id there.
+    #[schemars(length(min = 1, max = 256))]
+    pub client_id: String,
+    /// What is asked for.
+    #[serde(default = "default_scopes")]
+    pub scopes: Vec<String>,
+}
+
+fn default_scopes() -> Vec<String> {
+    vec!["openid".to_owned()]
 }
 
 /// Rights that come from groups of the issuer.
@@ -42,6 +65,6 @@ pub enum OrganizationMakers {
 
 impl Default for ApiSettings {
     fn default() -> Self {
-        Self { max_body_bytes: 65_536, requests_per_minute: 600, trusted_proxies: Vec::new() }
+        Self { max_body_bytes: 65_536, requests_per_minute: 600, trusted_proxies: Vec::new(), cli: None }
     }
 }

@@ -119,6 +119,7 @@ fn with_examples() -> String {
             "public_url: null",
             "login: null",
             "clients: []",
+            "cli: null",
         ]
         .contains(&stripped);
         match stripped.strip_prefix("#| ") {

@@ -21,7 +21,11 @@ pub(super) async fn configuration(
         "userinfo_endpoint": issuer.endpoint("userinfo"),
         "end_session_endpoint": issuer.endpoint("logout"),
         "jwks_uri": issuer.endpoint("certs"),
-        "grant_types_supported": ["authorization_code", "password"],
+        "device_authorization_endpoint": issuer.endpoint("auth/device"),
+        "revocation_endpoint": issuer.endpoint("revoke"),
+        "grant_types_supported": [
+            "authorization_code", "password", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code",
+        ],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "subject_types_supported": ["public"],

@@ -30,8 +30,13 @@ impl RequestError {
         Self { status: StatusCode::BAD_REQUEST, code: "invalid_grant", description }
     }
 
+    /// RFC 8628 section 3.5.
+    pub(super) const fn device(code: &'static str, description: &'static str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code, description }
+    }
+
     pub(super) const fn unsupported_grant_type() -> Self {
-        let description = "Use password, or authorization_code with PKCE";
+        let description = "Use password, authorization_code with PKCE, device_code or refresh_token";
         Self { status: StatusCode::BAD_REQUEST, code: "unsupported_grant_type", description }
     }
 

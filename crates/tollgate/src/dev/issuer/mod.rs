@@ -4,6 +4,7 @@
 mod admin;
 mod authorize;
 mod codes;
+mod device;
 mod discovery;
 mod entropy;
 mod error;
@@ -11,6 +12,7 @@ mod form;
 mod keys;
 mod options;
 mod pages;
+mod refresh;
 mod rotation;
 mod token;
 mod tokens;
@@ -30,11 +32,13 @@ use serde_json::Value;
 use url::Url;
 
 use self::codes::Codes;
+use self::device::DeviceCodes;
 pub use self::entropy::{Entropy, EntropyError, SystemEntropy};
 use self::error::RequestError;
 pub use self::keys::KeyError;
 use self::keys::KeyRing;
 pub use self::options::{DevClient, DevIssuerOptions, DevUser};
+use self::refresh::RefreshTokens;
 pub use self::rotation::{RotateError, Rotated, rotate_running};
 use self::users::{AddUserError, Directory};
 use crate::clock::Clock;
@@ -68,6 +72,8 @@ pub struct DevIssuer {
     keys: KeyRing,
     users: Directory,
     codes: Codes,
+    devices: DeviceCodes,
+    refresh_tokens: RefreshTokens,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -97,7 +103,18 @@ impl DevIssuer {
                 .map_err(|_: AddUserError| IssuerError::User(user.username.clone()))?;
         }
         let keys = KeyRing::open(options.state_dir.as_deref())?;
-        Ok(Arc::new(Self { options, origin, realm, keys, users, codes: Codes::default(), clock, entropy }))
+        Ok(Arc::new(Self {
+            options,
+            origin,
+            realm,
+            keys,
+            users,
+            codes: Codes::default(),
+            devices: DeviceCodes::default(),
+            refresh_tokens: RefreshTokens::default(),
+            clock,
+            entropy,
+        }))
     }
 
     /// Everything the issuer serves. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: without the
@@ -111,6 +128,9 @@ impl DevIssuer {
                 "/realms/{realm}/protocol/openid-connect/auth",
                 get(authorize::show).post(authorize::submit),
             )
+            .route("/realms/{realm}/protocol/openid-connect/auth/device", post(device::begin))
+            .route("/realms/{realm}/device", get(device::show).post(device::submit))
+            .route("/realms/{realm}/protocol/openid-connect/revoke", post(refresh::revoke))
             .route(
                 "/realms/{realm}/protocol/openid-connect/userinfo",
                 get(userinfo::show).post(userinfo::show),

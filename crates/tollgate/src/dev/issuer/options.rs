@@ -39,7 +39,11 @@ impl Default for DevIssuerOptions {
                     ..DevUser::new("alice", "alice")
                 },
             ],
-            clients: vec![DevClient::public("admin-cli"), DevClient::public("tollgate-dev")],
+            clients: vec![
+                DevClient::public("admin-cli"),
+                DevClient::public("tollgate-dev"),
+                DevClient::public("tollgate-cli"),
+            ],
             audience: vec!["account".to_owned()],
             token_lifetime_secs: 3600,
             key_overlap_secs: 600,

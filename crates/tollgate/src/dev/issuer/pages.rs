@@ -59,6 +59,56 @@ pub(super) fn login(page: &LoginPage<'_>) -> Response {
     respond(status, "Sign in", &body, page.redirect_origin)
 }
 
+/// What the page for a device's code shows.
+pub(super) struct DevicePage<'a> {
+    pub action: &'a str,
+    /// Who waits under the code, when it is known.
+    pub client_id: Option<&'a str>,
+    pub user_code: &'a str,
+    pub username: &'a str,
+    pub problem: Option<&'a str>,
+}
+
+/// The form for a device's code. Nothing is granted by following a link: the person compares the code and signs in.
+pub(super) fn device(page: &DevicePage<'_>) -> Response {
+    let problem = page
+        .problem
+        .map(|text| format!(r#"<p class="problem" id="problem" role="alert">{}</p>"#, escape(text)));
+    let who = page.client_id.map_or_else(
+        || "<p>Type the code that the program shows.</p>".to_owned(),
+        |client| {
+            format!(
+                "<p>The program <strong>{}</strong> asks to act as you. Go on only if it shows this code, and you started \
+                 it yourself.</p>",
+                escape(client)
+            )
+        },
+    );
+    let body = format!(
+        r#"<h1>Sign in a program</h1>{who}{problem}
+<form method="post" action="{action}">
+<label for="user_code">Code</label>
+<input id="user_code" name="user_code" value="{code}" autocomplete="off" autocapitalize="characters" spellcheck="false" required>
+<label for="username">User name</label>
+<input id="username" name="username" value="{username}" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus>
+<label for="password">Password</label>
+<input id="password" name="password" type="password" autocomplete="current-password" required>
+<button type="submit" name="answer" value="allow">Sign in</button>
+<button type="submit" name="answer" value="refuse">Refuse</button></form>"#,
+        problem = problem.unwrap_or_default(),
+        action = escape(page.action),
+        code = escape(page.user_code),
+        username = escape(page.username),
+    );
+    let status = if page.problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    respond(status, "Sign in a program", &body, "")
+}
+
+/// A page that says one thing.
+pub(super) fn note(title: &str, text: &str) -> Response {
+    respond(StatusCode::OK, title, &format!("<h1>{}</h1><p>{}</p>", escape(title), escape(text)), "")
+}
+
 /// A page that says what is wrong.
 pub(super) fn error(status: StatusCode, text: &str) -> Response {
     respond(status, "Cannot sign in", &format!("<h1>Cannot sign in</h1><p>{}</p>", escape(text)), "")

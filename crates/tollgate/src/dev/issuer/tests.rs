@@ -1,6 +1,8 @@
 //! The issuer as clients meet it: whole flows over its router, signatures checked by another library.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod device;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;

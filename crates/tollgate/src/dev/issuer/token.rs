@@ -1,4 +1,5 @@
-//! The token endpoint: password grant (RFC 6749 section 4.3) and authorization code with PKCE (4.1, RFC 7636).
+//! The token endpoint: password grant (RFC 6749 section 4.3), authorization code with PKCE (4.1, RFC 7636), device code (RFC
+//! 8628) and refresh token (6).
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::form::Form;
 use super::options::DevClient;
 use super::tokens::Login;
 use super::users::{LoginError, sha256};
-use super::{DevIssuer, RequestError};
+use super::{DevIssuer, RequestError, device};
 
 /// Keycloak's default scopes of a login that asks for none.
 const DEFAULT_SCOPE: &str = "profile email";
@@ -36,6 +37,8 @@ pub(super) async fn exchange(
     let answer = match grant {
         "password" => issuer.password_grant(client, &form)?,
         "authorization_code" => issuer.code_grant(client, &form)?,
+        "refresh_token" => issuer.refresh_grant(client, &form)?,
+        device::GRANT_TYPE => issuer.device_grant(client, &form)?,
         _ => return Err(RequestError::unsupported_grant_type()),
     };
     Ok(([(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")], Json(answer)))
@@ -63,7 +66,7 @@ impl DevIssuer {
             .codes
             .take(code, &client.client_id, redirect, verifier, self.clock.now())
             .ok_or(RequestError::invalid_grant("Code not valid"))?;
-        self.token_response(&Login {
+        self.renewable(&Login {
             user: &grant.user,
             client_id: &grant.client_id,
             scope: &grant.scope,
@@ -72,7 +75,11 @@ impl DevIssuer {
     }
 
     /// The client that asks, by HTTP Basic or by parameters, never by both (RFC 6749 section 2.3).
-    fn authenticate_client(&self, headers: &HeaderMap, form: &Form) -> Result<&DevClient, RequestError> {
+    pub(super) fn authenticate_client(
+        &self,
+        headers: &HeaderMap,
+        form: &Form,
+    ) -> Result<&DevClient, RequestError> {
         let basic = match headers.get(header::AUTHORIZATION) {
             Some(value) => Some(parse_basic(value.as_bytes()).ok_or(RequestError::invalid_client())?),
             None => None,

@@ -1,5 +1,7 @@
 //! What the issuer signs, and the check of what it has signed.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
@@ -11,7 +13,7 @@ use super::{DevIssuer, RequestError, entropy};
 
 /// One login, as tokens are made from it.
 pub(super) struct Login<'a> {
-    pub user: &'a User,
+    pub user: &'a Arc<User>,
     pub client_id: &'a str,
     pub scope: &'a str,
     /// Returned in the ID token only.

@@ -1,4 +1,5 @@
 //! `GET /projects/{project_id}/keys`: the keys of a project, newest first.
+#![expect(unused_qualifications, reason = "utoipa writes the query's type with its path")]
 
 use axum::Json;
 use axum::extract::{Query, State};

@@ -10,10 +10,11 @@ pub mod show;
 pub mod switch;
 pub mod update;
 mod view;
-mod wish;
+pub mod wish;
 
 use tollgate_core::key_life::KeyLifetimes;
 use tollgate_core::tenancy::ProjectRole;
+use tollgate_core::time::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -23,7 +24,7 @@ use super::problem::{Answer, Code, Problem};
 use crate::store::api_keys::{ApiKey, KeyOwner};
 use crate::store::{AuditEntry, Author, Tx};
 
-pub use view::KeyView;
+pub use view::{KeyView, OwnerView, StateView, state};
 
 /// What holds for every key of the deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ async fn hold(tx: &mut Tx, author: &Author, (project, id): (&str, &str)) -> Answ
 }
 
 /// The audit entry of a change to a key.
-fn entry(author: &Author, action: &'static str, before: Option<&ApiKey>, after: &ApiKey) -> AuditEntry {
+pub fn entry(author: &Author, action: &'static str, before: Option<&ApiKey>, after: &ApiKey) -> AuditEntry {
     let mut entry = author
         .entry(action, "key", after.id.as_str())
         .in_project(&after.organization_id, &after.project_id)
@@ -71,12 +72,26 @@ fn entry(author: &Author, action: &'static str, before: Option<&ApiKey>, after: 
 }
 
 /// A revoked key stays as it is.
-fn must_not_be_revoked(key: &ApiKey) -> Answer<()> {
+pub fn must_not_be_revoked(key: &ApiKey) -> Answer<()> {
     if key.revoked.is_none() {
         return Ok(());
     }
     let detail = "This key was revoked, and that is for good. Make a new one.";
     Err(Problem::new(Code::Conflict, detail))
+}
+
+/// A key whose time was over takes its place among the project's keys again when it gets a later end.
+///
+/// # Errors
+/// There is no place.
+pub async fn must_have_room(portal: &Portal, tx: &mut Tx, before: &ApiKey, now: Timestamp) -> Answer<()> {
+    let over = before.expires_at.is_some_and(|end| end <= now);
+    let max = portal.options().keys.max_per_project;
+    if over && tx.count_keys(&before.project_id, now).await? >= i64::from(max) {
+        let detail = format!("The project has {max} keys already, which is as many as it may have.");
+        return Err(Problem::new(Code::Conflict, detail));
+    }
+    Ok(())
 }
 
 impl Person {

@@ -9,7 +9,7 @@ use tollgate_core::models::ModelPolicy;
 use utoipa::ToSchema;
 
 use super::view::KeyView;
-use super::{entry, hold, must_not_be_revoked, wish};
+use super::{entry, hold, must_have_room, must_not_be_revoked, wish};
 use crate::portal::Portal;
 use crate::portal::body::Body;
 use crate::portal::forms::{
@@ -17,43 +17,43 @@ use crate::portal::forms::{
     routes_schema, tags_schema,
 };
 use crate::portal::person::Person;
-use crate::portal::problem::{Answer, Code, Problem};
+use crate::portal::problem::Answer;
 use crate::portal::version::{IfMatch, Versioned};
 
 /// What is to be changed.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct UpdateKey {
     /// Another name.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = name_schema)]
     name: Option<KeyName>,
     /// Another end.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = expiry_schema)]
     expires_at: Option<Expiry>,
     /// Another end, in days from now.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = u32, minimum = 1, maximum = 36500)]
     expires_in_days: Option<u32>,
     /// Other models.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = models_schema)]
     models: Option<ModelPolicy>,
     /// Other routes.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = routes_schema)]
     routes: Option<RouteScope>,
     /// Other addresses.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = addresses_schema)]
     addresses: Option<AddressList>,
     /// Other tags, instead of the present ones.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = tags_schema)]
     tags: Option<Tags>,
     /// Other metadata, instead of the present.
-    #[serde(deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given")]
     #[schema(schema_with = metadata_schema)]
     metadata: Option<Metadata>,
 }
@@ -86,13 +86,7 @@ pub async fn update(
     let mut key = before.clone();
     if life != LifeWish::Unsaid {
         key.expires_at = wish::end(&portal, life, key.secret_made_at(), now)?;
-        // A key that was over takes its place among the project's keys again.
-        let over = before.expires_at.is_some_and(|end| end <= now);
-        let max = portal.options().keys.max_per_project;
-        if over && tx.count_keys(&project, now).await? >= i64::from(max) {
-            let detail = format!("The project has {max} keys already, which is as many as it may have.");
-            return Err(Problem::new(Code::Conflict, detail));
-        }
+        must_have_room(&portal, &mut tx, &before, now).await?;
     }
     key.name = change.name.unwrap_or(key.name);
     key.limits.models = change.models.unwrap_or(key.limits.models);

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::portal::forms::{
     Moment, addresses_schema, metadata_schema, models_schema, name_schema, routes_schema, tags_schema,
 };
-use crate::store::api_keys::{ApiKey, KeyOwner, ShownState};
+use crate::store::api_keys::{ApiKey, HeldBy, KeyOwner, ShownState};
 
 /// An API key. Its secret was shown once, when it was made or rotated.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -30,6 +30,8 @@ pub struct KeyView {
     pub name: KeyName,
     /// Whether it works.
     pub state: StateView,
+    /// What above it is suspended, so that it is refused whatever its own state; null when nothing is.
+    pub held_by: Option<HeldByView>,
     /// When it ends by itself; null is never.
     pub expires_at: Option<Moment>,
     /// The models it may use, within the project's.
@@ -103,6 +105,18 @@ pub enum StateView {
     Revoked,
 }
 
+/// What is suspended above a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HeldByView {
+    /// The organization of its project.
+    Organization,
+    /// Its project.
+    Project,
+    /// The person or service account that it acts for.
+    Owner,
+}
+
 /// The secret before the present one.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct PreviousSecretView {
@@ -147,6 +161,17 @@ pub struct FreshKeyView {
     pub secret_shown: bool,
 }
 
+impl OwnerView {
+    /// Of this key.
+    pub fn of(key: &ApiKey) -> Self {
+        let kind = match key.owner {
+            KeyOwner::Person(_) => OwnerKind::Person,
+            KeyOwner::ServiceAccount(_) => OwnerKind::ServiceAccount,
+        };
+        Self { kind, id: key.owner.id().to_owned(), name: key.owner_name.clone() }
+    }
+}
+
 impl FreshKeyView {
     /// The one answer with the secret.
     pub const fn with_secret(key: KeyView, secret: String) -> Self {
@@ -166,16 +191,14 @@ impl KeyView {
             id: key.id.as_str().to_owned(),
             organization_id: key.organization_id.clone(),
             project_id: key.project_id.clone(),
-            owner: OwnerView {
-                kind: match key.owner {
-                    KeyOwner::Person(_) => OwnerKind::Person,
-                    KeyOwner::ServiceAccount(_) => OwnerKind::ServiceAccount,
-                },
-                id: key.owner.id().to_owned(),
-                name: key.owner_name.clone(),
-            },
+            owner: OwnerView::of(key),
             name: key.name.clone(),
             state: state(key, now),
+            held_by: key.held_by.map(|by| match by {
+                HeldBy::Organization => HeldByView::Organization,
+                HeldBy::Project => HeldByView::Project,
+                HeldBy::Owner => HeldByView::Owner,
+            }),
             expires_at: key.expires_at.map(Moment),
             models: key.limits.models.clone(),
             project_models: key.project_models.clone(),
@@ -206,7 +229,8 @@ impl KeyView {
     }
 }
 
-fn state(key: &ApiKey, now: Timestamp) -> StateView {
+/// Whether a key works, as far as it is the key's own affair.
+pub fn state(key: &ApiKey, now: Timestamp) -> StateView {
     match key.state {
         KeyState::Revoked => StateView::Revoked,
         KeyState::Disabled => StateView::Disabled,

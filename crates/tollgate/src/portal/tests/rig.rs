@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tollgate_core::jwt::{Algorithm, Audiences, IssuerRules};
 use tollgate_core::key_life::KeyLifetimes;
+use tollgate_core::models::RouteModels;
 use tollgate_core::policy::Policy;
+use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
 use tollgate_core::testing::TestKey;
 use tollgate_core::time::Timestamp;
 use tower::ServiceExt as _;
@@ -32,6 +34,22 @@ use crate::views::{
 /// The group of the deployment's administrators.
 pub const ADMINS: &str = "platform-admins";
 const ISSUER: &str = "https://issuer.test/realms/one";
+
+/// A route by the name of `chat`.
+fn chat() -> Route {
+    Route {
+        name: "chat".into(),
+        policy: None,
+        hosts: vec![HostPattern::Any],
+        paths: vec![PathPattern::prefix("/v1").unwrap()],
+        methods: None,
+        requirement: Requirement::Authenticated,
+        forward_credential: false,
+        unauthenticated_status: None,
+        query_credential: None,
+        models: RouteModels::default(),
+    }
+}
 
 /// A clock that stands until it is moved.
 pub struct StandingClock(AtomicI64);
@@ -103,6 +121,7 @@ pub fn options() -> PortalOptions {
         open_organizations: false,
         keys: KeyPolicy { max_per_project: 100, lifetimes: KeyLifetimes::default() },
         trusted_proxies: vec![],
+        sign_in: None,
     }
 }
 
@@ -126,6 +145,25 @@ impl Api {
         Self::with(store).await
     }
 
+    /// On a fresh SQLite, with other options.
+    pub async fn start_with(change: impl FnOnce(&mut PortalOptions)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("tollgate.db").display());
+        let mut api = Self::on_with(url, change).await;
+        api._dir = Some(dir);
+        api
+    }
+
+    /// On this database, with other options. A rush of writers waits in line for it.
+    pub async fn on_with(url: String, change: impl FnOnce(&mut PortalOptions)) -> Self {
+        let timeout = Duration::from_secs(60);
+        let options =
+            StoreOptions { url, pool_size: 8, connect_timeout: timeout, statement_timeout: timeout };
+        let store = Store::open(&options).unwrap();
+        crate::store::tests::rig::becomes_ready(&store).await;
+        Self::built(store, None, change).await
+    }
+
     /// On a fresh SQLite, with a view of keys as the doors have it.
     pub async fn watching() -> Self {
         Self::with_keys(true).await
@@ -146,7 +184,7 @@ impl Api {
         store.health().await.unwrap();
         let metrics = Arc::new(Metrics::new(&["envoy_grpc"], Timestamp::from_millis(0)));
         let view = ApiKeysView::new(ApiKeysOptions::default(), metrics);
-        let mut api = Self::with_view(Arc::clone(&store), Some(view.clone())).await;
+        let mut api = Self::built(Arc::clone(&store), Some(view.clone()), |_| {}).await;
         if filled {
             tokio::spawn(view.clone().run(store, api.clock.clone(), Arc::new(Jitter::new(1))));
             view.ready(tokio::time::Instant::now() + timeout).await;
@@ -157,10 +195,20 @@ impl Api {
 
     /// On this store.
     pub async fn with(store: Arc<Store>) -> Self {
-        Self::with_view(store, None).await
+        Self::built(store, None, |_| {}).await
     }
 
-    async fn with_view(store: Arc<Store>, view: Option<ApiKeysView>) -> Self {
+    /// Every file of the SQLite database, as bytes.
+    pub fn database(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self._dir.as_ref().unwrap().path()).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+
+    async fn built(
+        store: Arc<Store>,
+        view: Option<ApiKeysView>,
+        change: impl FnOnce(&mut PortalOptions),
+    ) -> Self {
         let clock = Arc::new(StandingClock(AtomicI64::new(1_800_000_000_000)));
         let key = TestKey::generate(Algorithm::EdDSA, "k1");
         let rules =
@@ -180,11 +228,13 @@ impl Api {
         };
         let rulebook = Rulebook {
             api_keys: view,
-            policy: Policy::new(vec![], vec![rules]).unwrap(),
+            policy: Policy::new(vec![chat()], vec![rules]).unwrap(),
             keys: KeysView::start(vec![source], None, &deps).unwrap(),
             deadline: Duration::from_secs(5),
             max_concurrent: 100,
         };
+        let mut options = options();
+        change(&mut options);
         let portal = Portal::new(PortalParts {
             store: Some(Arc::clone(&store)),
             rulebook: CurrentRulebook::new(rulebook),
@@ -192,7 +242,7 @@ impl Api {
             entropy: Arc::new(SystemEntropy),
             login: None,
             introspection: introspection_clients(),
-            options: options(),
+            options,
         });
         let router = router(portal);
         Self { store, clock, router, key, _dir: None }

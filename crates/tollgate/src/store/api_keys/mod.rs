@@ -40,6 +40,8 @@ pub struct ApiKey {
     pub name: KeyName,
     /// As its people set it; expiry is a matter of time.
     pub state: KeyState,
+    /// What above it is suspended, so that it is refused whatever its own state.
+    pub held_by: Option<HeldBy>,
     /// When it stops by itself.
     pub expires_at: Option<Timestamp>,
     /// What it is narrowed to.
@@ -73,6 +75,17 @@ pub enum KeyOwner {
     Person(String),
     /// A service account of the key's project, by id.
     ServiceAccount(String),
+}
+
+/// What is suspended or ended above a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBy {
+    /// The organization of its project.
+    Organization,
+    /// Its project.
+    Project,
+    /// The person or service account that it acts for.
+    Owner,
 }
 
 /// The end of a key.

@@ -26,8 +26,11 @@ const HOLD: &str = "UPDATE api_keys SET version = version WHERE project_id = $1 
 /// Keys that are over do not count: whoever makes a key that lives an hour, every hour, must not run full.
 const COUNT: &str = "SELECT COUNT(*) FROM api_keys WHERE project_id = $1 AND state <> 'revoked' \
      AND (expires_at IS NULL OR expires_at > $2)";
+const PERSONAL: &str = "SELECT r.id FROM projects r JOIN organizations o ON o.id = r.organization_id \
+     JOIN organization_members m ON m.organization_id = o.id \
+     WHERE m.person_id = $1 AND o.personal AND r.state <> 'deleted' ORDER BY r.created_at, r.id LIMIT 1";
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[FIND, FIND_BY_ID, DIGESTS, HOLD, COUNT];
+pub(super) const STATEMENTS: &[&str] = &[FIND, FIND_BY_ID, DIGESTS, HOLD, COUNT, PERSONAL];
 
 impl Tx {
     /// The key of this id in this project.
@@ -81,6 +84,15 @@ impl Tx {
             on_tx!(self, conn => sqlx::query_as(FIND_BY_ID).bind(id).fetch_optional(conn).await)
                 .map_err(|e| failed(&e))?;
         Ok(row.map(ApiKey::try_from).transpose()?.map(|key| (key, which)))
+    }
+
+    /// The project that a person got at their first contact, if they have not deleted it.
+    ///
+    /// # Errors
+    /// The database gave no answer.
+    pub async fn personal_project(&mut self, person: &str) -> Result<Option<String>, StoreError> {
+        on_tx!(self, conn => sqlx::query_scalar(PERSONAL).bind(person).fetch_optional(conn).await)
+            .map_err(|e| failed(&e))
     }
 
     /// Keys of a project that are not over.

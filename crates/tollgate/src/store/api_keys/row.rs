@@ -7,7 +7,7 @@ use tollgate_core::caller::{KeyLimits, KeyState};
 use tollgate_core::key_limits::KeyName;
 use tollgate_core::time::Timestamp;
 
-use super::{ApiKey, KeyOwner, LastUse, PreviousSecret, Revocation};
+use super::{ApiKey, HeldBy, KeyOwner, LastUse, PreviousSecret, Revocation};
 use crate::store::StoreError;
 
 /// A statement that reads whole keys: the columns of [`KeyRow`], then what is given.
@@ -18,8 +18,11 @@ macro_rules! select_keys {
              k.person_id, k.service_account_id, COALESCE(p.username, a.name, '') AS owner_name, k.name, k.state, \
              k.expires_at, k.models, k.routes, k.addresses, k.tags, k.metadata, k.created_by, k.version, \
              k.created_at, k.updated_at, k.rotated_at, k.revoked_at, k.revoked_by, k.last_used_at, \
-             k.last_used_address, k.last_used_agent, k.previous_until, k.previous_last_used_at \
-             FROM api_keys k JOIN projects r ON r.id = k.project_id LEFT JOIN people p ON p.id = k.person_id \
+             k.last_used_address, k.last_used_agent, k.previous_until, k.previous_last_used_at, \
+             o.state AS organization_state, r.state AS project_state, \
+             COALESCE(p.state, a.state, 'deleted') AS owner_state \
+             FROM api_keys k JOIN projects r ON r.id = k.project_id \
+             JOIN organizations o ON o.id = r.organization_id LEFT JOIN people p ON p.id = k.person_id \
              LEFT JOIN service_accounts a ON a.id = k.service_account_id ",
             $rest
         )
@@ -58,6 +61,9 @@ pub(super) struct KeyRow {
     last_used_agent: Option<String>,
     previous_until: Option<i64>,
     previous_last_used_at: Option<i64>,
+    organization_state: String,
+    project_state: String,
+    owner_state: String,
 }
 
 impl TryFrom<KeyRow> for ApiKey {
@@ -75,7 +81,15 @@ impl TryFrom<KeyRow> for ApiKey {
             addresses: json(&row.id, "addresses", &row.addresses)?,
         };
         let at = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+        // Whatever is not active holds up what is below it, states of a later release included.
+        let above = [
+            (&row.organization_state, HeldBy::Organization),
+            (&row.project_state, HeldBy::Project),
+            (&row.owner_state, HeldBy::Owner),
+        ];
+        let held_by = above.into_iter().find(|(state, _)| *state != "active").map(|(_, by)| by);
         Ok(Self {
+            held_by,
             id: KeyId::parse(&row.id).ok_or_else(|| impossible(&row.id, "is no key id"))?,
             project_models: json(&row.id, "its project's models", &row.project_models)?,
             owner,

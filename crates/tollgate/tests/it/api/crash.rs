@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
-use tollgate::store::{ChainReport, Store, StoreOptions};
+use tollgate::store::{AuditScope, ChainReport, Store, StoreOptions};
 
 use super::ApiStand;
 
@@ -124,7 +124,7 @@ async fn inspect(api: &ApiStand, known: &Mutex<Acknowledged>) {
     assert!(numbers.iter().copied().eq(1..=i64::try_from(numbers.len()).unwrap()), "a gap in the changes");
     assert_eq!(store.change_position().await.unwrap().seq, *numbers.last().unwrap());
     // Each acknowledged thing has its audit entry, and each key is one that somebody made.
-    let records = store.audit_after(0, 1_000_000).await.unwrap();
+    let records = store.audit_after(AuditScope::All, 0, 1_000_000).await.unwrap();
     let said: std::collections::HashSet<(String, String)> =
         records.into_iter().map(|record| (record.action, record.target_id)).collect();
     let known = known.lock().await;
