@@ -15,6 +15,7 @@ mod harness;
 mod keycloak_issuer;
 mod keys_view;
 mod kube_stage;
+mod login;
 mod models;
 mod ops;
 mod same_verdict;

@@ -17,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
         &["dev", "ops", "app", "client", "lifecycle", "store", "config", "telemetry", "clock", "entropy"],
     ),
     ("dev", &["app", "lifecycle", "listener", "config", "telemetry", "clock", "entropy"]),
-    ("ops", &["app", "views", "store", "config", "clock"]),
+    ("ops", &["app", "views", "store", "config", "clock", "entropy"]),
     (
         "app",
         &[

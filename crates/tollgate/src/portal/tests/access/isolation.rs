@@ -8,7 +8,7 @@ use tollgate_core::apikey::KeyId;
 use tollgate_core::ids::{IdKind, time_ordered};
 use tollgate_core::time::Timestamp;
 
-use super::world::{World, id};
+use super::world::{PERSONAL_KEY, World, id};
 use super::{operations, parameters, samples};
 use crate::portal::tests::rig::{Api, Reply};
 
@@ -23,7 +23,7 @@ fn unknown(parameter: &str) -> String {
         "mapping_id" => IdKind::GroupMapping,
         "rule_id" => IdKind::TokenRule,
         "session_id" => IdKind::Session,
-        "key_id" => {
+        "key_id" | PERSONAL_KEY => {
             return KeyId::from_bits(time_ordered(Timestamp::from_millis(9), [9; 10])).as_str().to_owned();
         }
         other => panic!("there is no unknown id for the parameter {other} in access/isolation.rs"),
@@ -67,8 +67,8 @@ async fn foreign_ids_are_unknown_ids() {
             let keep = names.len() - foreign_tail;
             let fill = |pick: &dyn Fn(&str) -> Option<String>| {
                 samples::path(&template, |name| {
-                    let at = names.iter().position(|known| *known == name)?;
-                    if at < keep { own.get(name).cloned() } else { pick(name) }
+                    let kept = names[..keep].contains(&name);
+                    if kept { own.get(name).cloned() } else { pick(name) }
                 })
                 .unwrap()
             };

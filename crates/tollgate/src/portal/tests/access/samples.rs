@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{PERSONAL_KEY, World};
 
 /// The body of an operation; `None` when there is no sample of it.
 pub fn body(world: &World, method: &str, template: &str) -> Option<Value> {
@@ -35,6 +35,8 @@ pub fn body(world: &World, method: &str, template: &str) -> Option<Value> {
         ("POST", "/projects/{project_id}/keys/{key_id}/rotate") => json!({"overlap": "now"}),
         ("POST", "/projects/{project_id}/keys/revoke") => json!({"all": true, "dry_run": true}),
         ("POST", "/keys/lookup") => json!({"secret": world.secrets["key"]}),
+        ("POST", "/api-keys") => json!({"name": "new"}),
+        ("PUT", "/api-keys/{key_id}") => json!({"name": "other"}),
         ("POST", "/token-rules") => {
             json!({"issuer": "one", "kind": "sid", "value": "s", "reason": "lost"})
         }
@@ -52,7 +54,8 @@ pub fn body(world: &World, method: &str, template: &str) -> Option<Value> {
 pub fn path(template: &str, id: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut path = template.to_owned();
     for name in super::parameters(template) {
-        path = path.replace(&format!("{{{name}}}"), &id(name)?);
+        let named = if template.starts_with("/api-keys/") { PERSONAL_KEY } else { name };
+        path = path.replace(&format!("{{{name}}}"), &id(named)?);
     }
     Some(path)
 }

@@ -25,6 +25,9 @@ pub const ROLES: [&str; 10] = [
     "key",
 ];
 
+/// The id of the developer's key in their personal project, where the paths of the guide's time look.
+pub const PERSONAL_KEY: &str = "personal key";
+
 /// The world, asleep: a database file, and the names of what is in it.
 pub struct World {
     dir: TempDir,
@@ -80,6 +83,7 @@ impl World {
         let account = make(&format!("{below}/service-accounts"), "founder", json!({"name": "ci"})).await;
         let invitation = make(&format!("{below}/invitations"), "founder", json!({"role": "viewer"})).await;
         let key = make(&format!("{below}/keys"), "developer", json!({"name": "laptop"})).await;
+        let personal = make("/api-keys", "developer", json!({"name": "home"})).await;
         let mapping = json!({"issuer": "one", "group": "staff", "role": "member"});
         let mapping =
             make(&format!("/organizations/{organization}/group-mappings"), "founder", mapping).await;
@@ -92,6 +96,7 @@ impl World {
             ("service_account_id", id(&account)),
             ("invitation_id", id(&invitation)),
             ("key_id", id(&key)),
+            (PERSONAL_KEY, id(&personal)),
             ("mapping_id", id(&mapping)),
             ("rule_id", id(&rule)),
         ];
