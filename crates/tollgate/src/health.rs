@@ -10,8 +10,9 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::store::Store;
-use crate::views::{CurrentRulebook, IssuerStatus};
+use crate::views::{ApiKeysStatus, Bus, CurrentRulebook, IssuerStatus};
 
 /// How one part of the process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -41,12 +42,14 @@ pub struct Report {
 }
 
 /// What readiness is judged from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Health {
     /// Policy and keys in force.
     pub rulebook: CurrentRulebook,
     /// The store, when one is configured.
     pub store: Option<Arc<Store>>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
     /// Cancelled once the process is on its way out.
     pub draining: CancellationToken,
 }
@@ -61,6 +64,10 @@ impl Health {
             for component in &mut components {
                 component.state = component.state.min(Condition::Degraded);
             }
+        }
+        let keys = self.rulebook.borrow().api_keys.as_ref().map(|view| view.status(self.clock.now()));
+        if let Some(keys) = keys {
+            components.push(api_keys(&keys, !issuers.is_empty()));
         }
         if let Some(store) = &self.store {
             components.push(match store.health().await {
@@ -113,6 +120,35 @@ fn issuer(status: &IssuerStatus) -> Component {
         (Some(error), keys) => {
             part(name, Condition::Degraded, format!("{keys} signing keys, not refreshed: {error}"))
         }
+    }
+}
+
+/// API keys. While they are being read for the first time, a gateway had better ask another replica. When they cannot be
+/// read, this one is as good as any for tokens, if there are issuers.
+fn api_keys(status: &ApiKeysStatus, tokens_go_on: bool) -> Component {
+    let without_keys = if tokens_go_on { Condition::Degraded } else { Condition::NotReady };
+    let heard = match status.bus {
+        Bus::None => "changes are polled for",
+        Bus::Listening => "changes are listened for",
+        Bus::Lost => "changes are polled for until notifications are back",
+    };
+    match (&status.filled, &status.error) {
+        (None, None) => part("keys", Condition::NotReady, "API keys are being read"),
+        (None, Some(error)) => part("keys", without_keys, format!("API keys could not be read: {error}")),
+        (Some(filled), Some(error)) if filled.too_old => {
+            part("keys", without_keys, format!("what is known of API keys is too old: {error}"))
+        }
+        (Some(filled), Some(error)) => {
+            let detail = format!("{} API keys as of Unix time {}: {error}", filled.keys, filled.present_at);
+            part("keys", Condition::Degraded, detail)
+        }
+        (Some(filled), None) => part("keys", Condition::Ready, format!("{} API keys; {heard}", filled.keys)),
+    }
+}
+
+impl std::fmt::Debug for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Health").field("rulebook", &self.rulebook).finish_non_exhaustive()
     }
 }
 

@@ -186,6 +186,9 @@ pub async fn explain(mut loaded: Loaded, request: &Request, wishes: &Wishes) -> 
         }
     }
     let tokens = TokenCache::new(0);
+    if let (Ok(Some(Credential::Key(_))), Some(view)) = (&input.credential, &rulebook.api_keys) {
+        view.ready(Instant::now() + PATIENCE).await;
+    }
     let facts = gather(&input, &rulebook, &tokens, now, Instant::now() + PATIENCE).await.facts;
     evidence(&mut told, &facts);
     let verdict = decide(&facts, &input);
@@ -222,7 +225,11 @@ fn evidence(told: &mut Explanation, facts: &Facts) {
         }
         Evidence::Refused(fault) => told.step("token", false, fault.to_string()),
         Evidence::Key(Lookup::Absent) => told.step("key", false, "unknown, or a wrong secret"),
-        Evidence::None | Evidence::Remembered(_) | Evidence::Key(_) => {}
+        Evidence::Key(Lookup::Unavailable) => told.step("key", false, "the database cannot be asked"),
+        Evidence::Key(Lookup::Found(_)) => {
+            told.step("key", true, "found in the database, and the secret is right")
+        }
+        Evidence::None | Evidence::Remembered(_) => {}
     }
 }
 

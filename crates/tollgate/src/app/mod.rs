@@ -24,7 +24,9 @@ use crate::listener::Listener;
 use crate::portal::{self, Portal, PortalParts};
 use crate::store::Store;
 use crate::telemetry::{DecisionLog, Logs, Metrics, Traces, metrics_router};
-use crate::views::{CurrentRulebook, Jitter, KeysView, Rulebook, TokenCache, ViewDeps};
+use crate::views::{
+    ApiKeysView, CurrentRulebook, Jitter, KeysView, LastUsed, Rulebook, TokenCache, ViewDeps,
+};
 
 /// Where the ports of a running process are.
 #[derive(Clone, Copy, Debug)]
@@ -52,9 +54,21 @@ pub fn start_rulebook(
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Rulebook> {
     let metrics = Arc::new(Metrics::new(&[], clock.now()));
-    let deps = ViewDeps { store: None, clock, metrics, jitter: Arc::new(Jitter::new(0)) };
+    let jitter = Arc::new(Jitter::new(0));
+    let deps = ViewDeps {
+        store: None,
+        clock: Arc::clone(&clock),
+        metrics: Arc::clone(&metrics),
+        jitter: Arc::clone(&jitter),
+    };
     let keys = KeysView::start(options::sources(&compiled)?, None, &deps)?;
-    Ok(options::rulebook(settings, compiled.policy, keys))
+    let store = options::store(settings)?.map(|options| Store::open(&options)).transpose()?;
+    let api_keys = store.map(|store| {
+        let view = ApiKeysView::new(options::api_keys(settings), metrics);
+        tokio::spawn(view.clone().run(store, clock, jitter));
+        view
+    });
+    Ok(options::rulebook(settings, compiled.policy, keys, api_keys))
 }
 
 /// What the process is given from outside, so that tests can give something else.
@@ -80,6 +94,7 @@ pub struct App {
     tasks: TaskTracker,
     traces: Traces,
     store: Option<Arc<Store>>,
+    last_used: Option<Arc<LastUsed>>,
     logs: Option<Logs>,
 }
 
@@ -115,27 +130,44 @@ impl App {
             jitter: Arc::clone(&jitter),
         };
         let keys = KeysView::start(options::sources(&compiled)?, None, &deps)?;
-        let rulebook = CurrentRulebook::new(options::rulebook(&settings, compiled.policy, keys));
+        let api_keys =
+            store.as_ref().map(|_| ApiKeysView::new(options::api_keys(&settings), Arc::clone(&metrics)));
+        let last_used = store.as_ref().map(|_| Arc::new(LastUsed::new(Arc::clone(&metrics))));
+        let rulebook =
+            CurrentRulebook::new(options::rulebook(&settings, compiled.policy, keys, api_keys.clone()));
         let tokens = TokenCache::new(settings.token_cache.max_bytes);
         let gate = Arc::new(Gate::new(GateParts {
             rulebook: rulebook.clone(),
             tokens,
+            last_used: last_used.clone(),
             clock: Arc::clone(&clock),
             seed: u128::from(high) << 64 | u128::from(low.rotate_left(32)),
             metrics: Arc::clone(&metrics),
             decisions: DecisionLog::new(options::decisions(&settings)),
             traces: traces.clone(),
         }));
-        let health =
-            Health { rulebook: rulebook.clone(), store: store.clone(), draining: stop.draining.clone() };
+        let health = Health {
+            rulebook: rulebook.clone(),
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            draining: stop.draining.clone(),
+        };
         let portal = Portal::new(PortalParts {
             store: store.clone(),
             rulebook: rulebook.clone(),
-            clock,
+            clock: Arc::clone(&clock),
             entropy,
             options: options::portal(&settings),
         });
         let tasks = TaskTracker::new();
+        if let (Some(view), Some(store)) = (api_keys, &store) {
+            let following = view.run(Arc::clone(store), Arc::clone(&clock), Arc::clone(&jitter));
+            tasks.spawn(stop.closing.clone().run_until_cancelled_owned(following));
+        }
+        if let (Some(last_used), Some(store)) = (last_used.clone(), store.clone()) {
+            let writing = async move { last_used.write_behind(&store).await };
+            tasks.spawn(stop.closing.clone().run_until_cancelled_owned(writing));
+        }
 
         let [http_port, grpc_port, check_port, metrics_port] = options::listeners(&settings);
         let http_port = Listener::bind(http_port).await?;
@@ -169,7 +201,7 @@ impl App {
             tasks.spawn(stop.closing.clone().run_until_cancelled_owned(reloader.follow(reloads)));
         }
         tasks.close();
-        Ok(Self { addresses, health, stop, tasks, traces, store, logs })
+        Ok(Self { addresses, health, stop, tasks, traces, store, last_used, logs })
     }
 
     /// Waits until everything has ended after a stop, and flushes what is queued.
@@ -177,6 +209,9 @@ impl App {
         self.stop.closing.cancelled().await;
         self.tasks.wait().await;
         if let Some(store) = &self.store {
+            if let Some(last_used) = &self.last_used {
+                last_used.flush(store).await;
+            }
             store.close().await;
         }
         let traces = self.traces;

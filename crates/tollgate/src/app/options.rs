@@ -19,7 +19,7 @@ use crate::portal::keys::KeyPolicy;
 use crate::portal::{PortalOptions, SignInView};
 use crate::store::StoreOptions;
 use crate::telemetry::{DecisionLogOptions, Decisions, LogFormat, LogOptions, OtlpOptions};
-use crate::views::{IssuerSource, KeyLocation, KeysView, Rulebook};
+use crate::views::{ApiKeysOptions, ApiKeysView, IssuerSource, KeyLocation, KeysView, Rulebook};
 
 /// The log.
 pub fn logs(settings: &Settings, rust_log: Option<String>) -> LogOptions {
@@ -90,11 +90,26 @@ pub fn sources(compiled: &Compiled) -> anyhow::Result<Vec<IssuerSource>> {
     compiled.issuers.iter().map(source).collect()
 }
 
+/// How the view of API keys is kept.
+pub fn api_keys(settings: &Settings) -> ApiKeysOptions {
+    ApiKeysOptions {
+        poll: Duration::from_millis(settings.keys.poll_ms),
+        max_stale: Duration::from_secs(settings.keys.max_stale_secs),
+        ..ApiKeysOptions::default()
+    }
+}
+
 /// The rulebook of these settings.
-pub fn rulebook(settings: &Settings, policy: Policy, keys: KeysView) -> Rulebook {
+pub fn rulebook(
+    settings: &Settings,
+    policy: Policy,
+    keys: KeysView,
+    api_keys: Option<ApiKeysView>,
+) -> Rulebook {
     Rulebook {
         policy,
         keys,
+        api_keys,
         deadline: Duration::from_millis(settings.checks.deadline_ms),
         max_concurrent: usize::try_from(settings.checks.max_concurrent).unwrap_or(usize::MAX),
     }

@@ -39,11 +39,12 @@ impl Reloader {
 
     fn apply(&mut self, loaded: Loaded) -> anyhow::Result<()> {
         let Loaded { settings, compiled, warnings, .. } = loaded;
-        let keys = {
+        let (keys, api_keys) = {
             let current = self.rulebook.borrow();
-            KeysView::start(options::sources(&compiled)?, Some(&current.keys), &self.deps)?
+            let keys = KeysView::start(options::sources(&compiled)?, Some(&current.keys), &self.deps)?;
+            (keys, current.api_keys.clone())
         };
-        self.rulebook.replace(options::rulebook(&settings, compiled.policy, keys));
+        self.rulebook.replace(options::rulebook(&settings, compiled.policy, keys, api_keys));
         for warning in warnings {
             tracing::warn!(%warning, "configuration");
         }

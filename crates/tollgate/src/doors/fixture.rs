@@ -83,6 +83,7 @@ fn gate_on(routes: Vec<Route>, max_concurrent: usize, clock: Arc<dyn Clock>) -> 
     let rulebook = Rulebook {
         policy: Policy::new(routes, vec![]).unwrap(),
         keys: KeysView::start(vec![], None, &deps).unwrap(),
+        api_keys: None,
         deadline: Duration::from_secs(5),
         max_concurrent,
     };
@@ -90,6 +91,7 @@ fn gate_on(routes: Vec<Route>, max_concurrent: usize, clock: Arc<dyn Clock>) -> 
     Arc::new(Gate::new(GateParts {
         rulebook: CurrentRulebook::new(rulebook),
         tokens: TokenCache::new(1 << 20),
+        last_used: None,
         clock,
         seed: 1,
         metrics,

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tollgate_core::caller::Caller;
 use tollgate_core::check::{Verdict, decide};
 use tollgate_core::credential::Credential;
-use tollgate_core::denial::{Denial, DenialCode};
+use tollgate_core::denial::{Denial, DenialClass, DenialCode};
 use tollgate_core::facts::Evidence;
 use tollgate_core::input::{CheckId, CheckInput, RawRequest};
 use tollgate_core::reply::Reply;
@@ -24,7 +24,7 @@ use super::ids::CheckIds;
 use super::origin::Origin;
 use crate::clock::Clock;
 use crate::telemetry::{Decision, DecisionLog, Metrics, Traces};
-use crate::views::{CurrentRulebook, Gathered, Rulebook, TokenCache};
+use crate::views::{CurrentRulebook, Gathered, KeySecret, LastUsed, Rulebook, TokenCache, Used};
 
 /// A transport for checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +58,7 @@ impl Door {
 pub struct Gate {
     rulebook: CurrentRulebook,
     tokens: TokenCache,
+    last_used: Option<Arc<LastUsed>>,
     clock: Arc<dyn Clock>,
     ids: CheckIds,
     metrics: Arc<Metrics>,
@@ -72,6 +73,8 @@ pub struct GateParts {
     pub rulebook: CurrentRulebook,
     /// Tokens that were verified before.
     pub tokens: TokenCache,
+    /// Where uses of API keys are noted, if anywhere.
+    pub last_used: Option<Arc<LastUsed>>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// 128 random bits, for check ids.
@@ -87,10 +90,11 @@ pub struct GateParts {
 impl Gate {
     /// Puts the parts together.
     pub fn new(parts: GateParts) -> Self {
-        let GateParts { rulebook, tokens, clock, seed, metrics, decisions, traces } = parts;
+        let GateParts { rulebook, tokens, last_used, clock, seed, metrics, decisions, traces } = parts;
         Self {
             rulebook,
             tokens,
+            last_used,
             clock,
             ids: CheckIds::new(seed),
             metrics,
@@ -166,7 +170,8 @@ impl Gate {
             self.decisions.validating_token();
         }
         let deadline = record.start + rulebook.deadline;
-        let Gathered { facts, remember } = gather(input, rulebook, &self.tokens, record.now, deadline).await;
+        let Gathered { facts, remember, secret } =
+            gather(input, rulebook, &self.tokens, record.now, deadline).await;
         let gathered = Instant::now();
         self.metrics.gathered(gathered - record.start);
         let verdict = decide(&facts, input);
@@ -186,7 +191,22 @@ impl Gate {
         if let (Some(place), Some(Caller::User(token))) = (remember, caller) {
             self.tokens.put(place.digest, Arc::clone(token), place.epoch);
         }
+        self.note_use(&verdict, input, secret, record.now);
         verdict
+    }
+
+    /// Notes that a live key was used, whatever it was then allowed to do.
+    fn note_use(&self, verdict: &Verdict<'_>, input: &CheckInput<'_>, secret: KeySecret, at: Timestamp) {
+        let Some(last_used) = &self.last_used else { return };
+        let caller = match verdict {
+            Ok(permit) => permit.caller(),
+            Err(denial) if denial.code().class() == DenialClass::Unauthenticated => None,
+            Err(denial) => denial.caller(),
+        };
+        if let Some(Caller::Key(key)) = caller {
+            let agent = input.headers.all("user-agent").next();
+            last_used.note(Used { id: key.id, secret, at, address: input.client, agent });
+        }
     }
 
     fn note(&self, record: &Record<'_>, verdict: &Verdict<'_>, input: Option<&CheckInput<'_>>) {

@@ -18,6 +18,8 @@ use std::sync::Arc;
 use tollgate_core::denial::DenialCode;
 use tollgate_core::time::Timestamp;
 
+use super::key_metrics::KeyMetrics;
+
 /// The media type of what [`Metrics::render`] writes.
 pub const OPENMETRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -27,7 +29,7 @@ const LATENCY_BUCKETS: [f64; 14] = [
     0.2,
 ];
 
-type Labels = Vec<(&'static str, String)>;
+pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// Every metric of the process.
 #[derive(Debug)]
@@ -52,6 +54,7 @@ pub struct Metrics {
     connections: Family<Labels, Gauge>,
     connections_refused: Family<Labels, Counter>,
     log_lines_dropped: Counter,
+    keys: KeyMetrics,
 }
 
 /// Counters resolved once, so that counting a check hashes no label.
@@ -67,7 +70,7 @@ fn histogram() -> Histogram {
     Histogram::new(LATENCY_BUCKETS)
 }
 
-fn by(name: &'static str, value: &str) -> Labels {
+pub(super) fn by(name: &'static str, value: &str) -> Labels {
     vec![(name, value.to_owned())]
 }
 
@@ -97,6 +100,7 @@ impl Metrics {
             connections: Family::default(),
             connections_refused: Family::default(),
             log_lines_dropped: Counter::default(),
+            keys: KeyMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         let r = &mut registry;
@@ -167,6 +171,11 @@ impl Metrics {
     pub fn token_cache_size(&self, entries: usize, bytes: u64) {
         self.token_cache_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.token_cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// What is measured of API keys.
+    pub const fn keys(&self) -> &KeyMetrics {
+        &self.keys
     }
 
     /// Checks under way now.
@@ -304,6 +313,7 @@ mod tests {
         metrics.config_reload(true);
         metrics.connections("grpc", 1);
         metrics.connection_refused("grpc");
+        metrics.keys().filled(true, Duration::from_millis(1));
         metrics.render()
     }
 

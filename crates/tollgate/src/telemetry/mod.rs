@@ -2,11 +2,13 @@
 //! nothing in here is handed a secret.
 
 mod decision;
+mod key_metrics;
 mod logs;
 mod metrics;
 mod traces;
 
 pub use decision::{Decision, DecisionLog, DecisionLogOptions, Decisions};
+pub use key_metrics::{FreshLookup, KeyMetrics};
 pub use logs::{LogFormat, LogOptions, LogOutput, Logs, LogsError};
 pub use metrics::{Metrics, OPENMETRICS_CONTENT_TYPE, metrics_router};
 pub use traces::{CheckSpan, OtlpOptions, Traces, TracesError};

@@ -10,8 +10,9 @@ use tollgate_core::facts::{Evidence, Facts};
 use tollgate_core::jwt::{OpenToken, TokenFault};
 use tollgate_core::lookup::Lookup;
 use tollgate_core::time::Timestamp;
+use tollgate_core::token_controls::{TokenControls, TokenNames};
 
-use super::{Epoch, FoundKey, Rulebook, TokenCache};
+use super::{Epoch, FoundKey, KeySecret, Rulebook, TokenCache};
 
 /// What was gathered, and what must be kept if the token turns out to be good.
 #[derive(Debug)]
@@ -20,6 +21,15 @@ pub struct Gathered {
     pub facts: Facts,
     /// Where to remember the token once it is verified.
     pub remember: Option<Remember>,
+    /// Which secret of an API key was presented.
+    pub secret: KeySecret,
+}
+
+impl Gathered {
+    /// These facts, with nothing to keep.
+    pub const fn of(facts: Facts) -> Self {
+        Self { facts, remember: None, secret: KeySecret::Present }
+    }
 }
 
 /// The place of a token in the cache.
@@ -45,24 +55,25 @@ pub async fn gather_token(
     if let Some(known) = tokens.get(&digest)
         && known.epoch == rulebook.keys.epoch(&known.token.issuer)
     {
+        facts.controls = controls(rulebook, known.token.names(), now);
         facts.evidence = Evidence::Remembered(known.token);
-        return Gathered { facts, remember: None };
+        return Gathered::of(facts);
     }
     let opened = match OpenToken::open(token.reveal(), rulebook.policy.max_token_bytes) {
         Ok(opened) => Box::new(opened),
         Err(fault) => {
             facts.evidence = Evidence::Refused(fault);
-            return Gathered { facts, remember: None };
+            return Gathered::of(facts);
         }
     };
     let Some(rules) = rulebook.policy.find_issuer(opened.issuer()) else {
         facts.evidence = Evidence::UnknownIssuer;
-        return Gathered { facts, remember: None };
+        return Gathered::of(facts);
     };
     // The key fixes the algorithm; asking for one that the issuer may not use must not cause a fetch.
     if !rules.algorithms.contains(&opened.algorithm()) {
         facts.evidence = Evidence::Refused(TokenFault::AlgorithmNotAllowed);
-        return Gathered { facts, remember: None };
+        return Gathered::of(facts);
     }
     let found = rulebook.keys.find_key(&rules.name, opened.key_id(), opened.algorithm(), deadline).await;
     let mut remember = None;
@@ -79,11 +90,17 @@ pub async fn gather_token(
         }
         FoundKey::Mismatch(fault) => {
             facts.evidence = Evidence::Refused(fault);
-            return Gathered { facts, remember: None };
+            return Gathered::of(facts);
         }
     };
+    facts.controls = controls(rulebook, opened.names(rules), now);
     facts.evidence = Evidence::Token { token: opened, rules: Arc::clone(rules), key };
-    Gathered { facts, remember }
+    Gathered { remember, ..Gathered::of(facts) }
+}
+
+/// What is known against a token that names itself so.
+fn controls(rulebook: &Rulebook, names: TokenNames<'_>, now: Timestamp) -> TokenControls {
+    rulebook.api_keys.as_ref().map_or_else(TokenControls::default, |view| view.controls(names, now))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

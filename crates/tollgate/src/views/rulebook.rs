@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use tollgate_core::policy::Policy;
 
-use super::KeysView;
+use super::{ApiKeysView, KeysView};
 
 /// Everything a check reads that a reload can change.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Rulebook {
     pub policy: Policy,
     /// The issuers' signing keys.
     pub keys: KeysView,
+    /// API keys and rules against tokens; the same over all reloads. `None` without a store: then no key is known.
+    pub api_keys: Option<ApiKeysView>,
     /// How long a check may take before it is denied as late.
     pub deadline: Duration,
     /// Checks under way at once, over all doors, before further ones are shed.

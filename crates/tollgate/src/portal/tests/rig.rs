@@ -158,6 +158,7 @@ impl Api {
             ca_file: None,
         };
         let rulebook = Rulebook {
+            api_keys: None,
             policy: Policy::new(vec![chat()], vec![rules]).unwrap(),
             keys: KeysView::start(vec![source], None, &deps).unwrap(),
             deadline: Duration::from_secs(5),

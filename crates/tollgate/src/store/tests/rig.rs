@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tollgate_core::time::Timestamp;
 
-use crate::store::{Store, StoreOptions};
+use crate::store::tx::on_tx;
+use crate::store::{Change, Store, StoreOptions};
 
 pub fn options(url: String) -> StoreOptions {
     let timeout = Duration::from_millis(800);
@@ -132,4 +133,15 @@ pub async fn on_both<F: Future<Output = ()>>(suite: impl Fn(String) -> F) {
     if let Some(postgres) = Postgres::start() {
         suite(postgres.url()).await;
     }
+}
+
+/// Writes by hand, with the change that followers have to be told.
+pub async fn write(store: &Store, sql: &str, change: Option<Change>) {
+    let mut tx = store.begin().await.unwrap();
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    on_tx!(tx, conn => sqlx::query(sql).execute(conn).await.map(drop)).unwrap();
+    if let Some(change) = change {
+        tx.change(change);
+    }
+    tx.commit(at(1)).await.unwrap();
 }

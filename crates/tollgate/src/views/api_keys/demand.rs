@@ -41,7 +41,11 @@ pub(super) enum Awaited {
 
 impl Demand {
     pub fn new() -> Self {
-        Self { wake: Notify::new(), rounds: watch::Sender::new(Rounds::default()), waiting: AtomicUsize::new(0) }
+        Self {
+            wake: Notify::new(),
+            rounds: watch::Sender::new(Rounds::default()),
+            waiting: AtomicUsize::new(0),
+        }
     }
 
     /// Waits for a round that begins from now on.

@@ -12,17 +12,15 @@ use super::source::Source;
 use super::table::TableBuilder;
 use super::within;
 use super::writer::{Missing, Writer};
-use crate::store::{BATCH, Rows, StoreError};
+use crate::store::{BATCH, KeyRow, Rows, StoreError};
 
-/// Rows of one page: few enough that no statement runs into the database's time limit.
-const PAGE: i64 = 50_000;
 /// For one page.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Keys that ended longer ago are left out.
 const REMEMBER_ENDED_SECS: i64 = 30 * 86_400;
 
 /// Reads everything.
-pub(super) async fn fill<S: Source>(source: &S, now: Timestamp) -> Result<Writer, StoreError> {
+pub(super) async fn fill<S: Source>(source: &S, now: Timestamp, page: i64) -> Result<Writer, StoreError> {
     let mut writer = Writer::new(within(PATIENCE, source.position()).await?);
     let mut builder = TableBuilder::new();
     let ended_since = now.plus_secs(-REMEMBER_ENDED_SECS);
@@ -30,28 +28,29 @@ pub(super) async fn fill<S: Source>(source: &S, now: Timestamp) -> Result<Writer
     loop {
         let after = last.clone();
         let mut rows = 0;
-        let page = source.keys(Rows::After(&after, PAGE), ended_since, &mut |row| {
+        let mut sink = |row: KeyRow<'_>| {
             rows += 1;
             last.clear();
             last.push_str(row.id);
             if let Some(entry) = writer.entry(&row, now) {
                 builder.push(entry);
             }
-        });
-        within(PATIENCE, page).await?;
-        if rows < PAGE {
+        };
+        within(PATIENCE, source.keys(Rows::After(&after, page), ended_since, &mut sink)).await?;
+        if rows < page {
             break;
         }
     }
     // After the keys, so that whatever they name is there to be read.
     let missing = writer.take_missing();
-    if missing.owners.len() + missing.projects.len() <= 16 * BATCH {
+    let few = missing.owners.len().max(missing.projects.len()) < usize::try_from(page / 100).unwrap_or(0);
+    if few {
         resolve(source, &writer, missing).await?;
     } else {
-        all_owners(source, &writer).await?;
-        all_projects(source, &writer).await?;
+        all_owners(source, &writer, page).await?;
+        all_projects(source, &writer, page).await?;
     }
-    against_tokens(source, &mut writer, now).await?;
+    against_tokens(source, &mut writer, now, page).await?;
     writer.fill(builder);
     Ok(writer)
 }
@@ -65,7 +64,10 @@ pub(super) async fn resolve<S: Source>(
     let (people, services): (Vec<String>, Vec<String>) =
         missing.owners.into_iter().partition(|id| id.starts_with("per_"));
     for ids in people.chunks(BATCH) {
-        within(PATIENCE, source.people(Rows::Ids(ids))).await?.into_iter().for_each(|row| writer.put_owner(row));
+        within(PATIENCE, source.people(Rows::Ids(ids)))
+            .await?
+            .into_iter()
+            .for_each(|row| writer.put_owner(row));
     }
     for ids in services.chunks(BATCH) {
         let rows = within(PATIENCE, source.service_accounts(Rows::Ids(ids))).await?;
@@ -80,14 +82,14 @@ pub(super) async fn resolve<S: Source>(
 
 /// Reads all pages of one kind: `$read` gives the page after an id, `$row` takes each row.
 macro_rules! pages {
-    (|$after:ident| $read:expr, |$row:ident| $take:expr) => {{
+    ($page:expr, |$after:ident| $read:expr, |$row:ident| $take:expr) => {{
         let mut last = String::new();
         loop {
-            let $after = Rows::After(&last, PAGE);
-            let page = within(PATIENCE, $read).await?;
-            let full = i64::try_from(page.len()).is_ok_and(|rows| rows >= PAGE);
-            let next = page.last().map(|row| row.id.clone());
-            for $row in page {
+            let $after = Rows::After(&last, $page);
+            let rows = within(PATIENCE, $read).await?;
+            let full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= $page);
+            let next = rows.last().map(|row| row.id.clone());
+            for $row in rows {
                 $take;
             }
             match next {
@@ -98,20 +100,25 @@ macro_rules! pages {
     }};
 }
 
-async fn all_owners<S: Source>(source: &S, writer: &Writer) -> Result<(), StoreError> {
-    pages!(|after| source.people(after), |row| writer.put_owner(row));
-    pages!(|after| source.service_accounts(after), |row| writer.put_owner(row));
+async fn all_owners<S: Source>(source: &S, writer: &Writer, page: i64) -> Result<(), StoreError> {
+    pages!(page, |after| source.people(after), |row| writer.put_owner(row));
+    pages!(page, |after| source.service_accounts(after), |row| writer.put_owner(row));
     Ok(())
 }
 
-async fn all_projects<S: Source>(source: &S, writer: &Writer) -> Result<(), StoreError> {
-    pages!(|after| source.projects(after), |row| writer.put_project(row));
+async fn all_projects<S: Source>(source: &S, writer: &Writer, page: i64) -> Result<(), StoreError> {
+    pages!(page, |after| source.projects(after), |row| writer.put_project(row));
     Ok(())
 }
 
-async fn against_tokens<S: Source>(source: &S, writer: &mut Writer, now: Timestamp) -> Result<(), StoreError> {
-    pages!(|after| source.token_rules(after, now), |row| writer.put_rule(row));
-    pages!(|after| source.standing(after), |row| {
+async fn against_tokens<S: Source>(
+    source: &S,
+    writer: &mut Writer,
+    now: Timestamp,
+    page: i64,
+) -> Result<(), StoreError> {
+    pages!(page, |after| source.token_rules(after, now), |row| writer.put_rule(row));
+    pages!(page, |after| source.standing(after), |row| {
         writer.put_standing((row.id, row.issuer, row.subject), row.active)
     });
     Ok(())

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
-use tollgate_core::apikey::{KeyId, PlainKey};
+use tollgate_core::apikey::{KeyDigest, KeyId, PlainKey};
 use tollgate_core::caller::KeyRecord;
 use tollgate_core::lookup::Lookup;
 use tollgate_core::time::Timestamp;
@@ -29,7 +29,7 @@ use tollgate_core::token_controls::{TokenControls, TokenNames};
 use self::demand::{Awaited, Demand};
 use self::snapshot::{Sight, Snapshot};
 pub use self::source::{KeySink, Source};
-pub use self::status::{ApiKeysStatus, Bus};
+pub use self::status::{ApiKeysStatus, Bus, Filled};
 use crate::store::StoreError;
 use crate::telemetry::{FreshLookup, Metrics};
 
@@ -42,8 +42,14 @@ const CLOCK_SKEW_SECS: i64 = 60;
 pub struct ApiKeysOptions {
     /// Between looks at the change sequence that nothing asked for.
     pub poll: Duration,
+    /// Looks begin at least this far apart, however many ask for one.
+    pub spacing: Duration,
+    /// Between fills, of which the last one failed or was not enough.
+    pub fill_spacing: Duration,
     /// How long keys are answered from memory while the store is away.
     pub max_stale: Duration,
+    /// Rows that are read at once when everything is: few enough that no statement runs into the database's time limit.
+    pub page: i64,
 }
 
 /// Which of a key's secrets was presented.
@@ -55,6 +61,18 @@ pub enum KeySecret {
     Previous,
 }
 
+impl Default for ApiKeysOptions {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_secs(1),
+            spacing: Duration::from_millis(20),
+            fill_spacing: Duration::from_secs(2),
+            max_stale: Duration::from_secs(86_400),
+            page: 50_000,
+        }
+    }
+}
+
 /// What the view says about a presented key.
 #[derive(Debug)]
 pub struct FoundApiKey {
@@ -64,6 +82,10 @@ pub struct FoundApiKey {
     pub secret: KeySecret,
     /// Whether the deadline passed while the answer was awaited.
     pub late: bool,
+}
+
+impl FoundApiKey {
+    const UNAVAILABLE: Self = Self { key: Lookup::Unavailable, secret: KeySecret::Present, late: false };
 }
 
 /// The view, shared by all who check keys.
@@ -97,53 +119,63 @@ impl ApiKeysView {
     /// Looks for a key. Immediate, but for an id that was made about as late as the view was last compared with the
     /// store: then it waits, until `deadline`, for the view to catch up.
     pub async fn find(&self, key: &PlainKey<'_>, now: Timestamp, deadline: Instant) -> FoundApiKey {
-        let found = |key, secret| FoundApiKey { key, secret, late: false };
-        let nothing = |key| found(key, KeySecret::Present);
         let digest = key.digest();
-        for again in [false, true] {
-            let Some(snapshot) = self.snapshot(now) else { return nothing(Lookup::Unavailable) };
-            match snapshot.look(key.id(), digest, now) {
-                Sight::Key(record, secret) => {
-                    if again {
-                        self.0.metrics.keys().fresh_lookup(FreshLookup::Found);
-                    }
-                    return found(Lookup::Found(record), secret);
-                }
-                Sight::Unreadable => return nothing(Lookup::Unavailable),
-                Sight::Nothing if again || !self.is_fresh(key.id(), now) => break,
-                Sight::Nothing => {}
-            }
-            let (outcome, late) = match self.0.demand.wait(deadline).await {
-                Awaited::Present => continue,
-                Awaited::Late => (FreshLookup::Late, true),
-                Awaited::Full => (FreshLookup::Refused, false),
-                Awaited::Failed => (FreshLookup::Unavailable, false),
-            };
-            self.0.metrics.keys().fresh_lookup(outcome);
-            return FoundApiKey { key: Lookup::Unavailable, secret: KeySecret::Present, late };
+        let first = self.look(key.id(), digest, now);
+        if !matches!(first.key, Lookup::Absent) || !self.is_fresh(key.id(), now) {
+            return first;
         }
-        nothing(Lookup::Absent)
+        let (found, outcome) = match self.0.demand.wait(deadline).await {
+            Awaited::Present => {
+                let second = self.look(key.id(), digest, now);
+                let outcome = match second.key {
+                    Lookup::Found(_) => FreshLookup::Found,
+                    Lookup::Absent => FreshLookup::Absent,
+                    Lookup::Unavailable => FreshLookup::Unavailable,
+                };
+                (second, outcome)
+            }
+            Awaited::Late => (FoundApiKey { late: true, ..FoundApiKey::UNAVAILABLE }, FreshLookup::Late),
+            Awaited::Full => (FoundApiKey::UNAVAILABLE, FreshLookup::Refused),
+            Awaited::Failed => (FoundApiKey::UNAVAILABLE, FreshLookup::Unavailable),
+        };
+        self.0.metrics.keys().fresh_lookup(outcome);
+        found
+    }
+
+    /// Looks for a key in what is in memory, and nowhere else.
+    fn look(&self, id: KeyId, digest: KeyDigest, now: Timestamp) -> FoundApiKey {
+        if self.is_stale(now) {
+            return FoundApiKey::UNAVAILABLE;
+        }
+        let snapshot = self.0.current.load();
+        let Some(snapshot) = snapshot.as_ref() else { return FoundApiKey::UNAVAILABLE };
+        match snapshot.look(id, digest, now) {
+            Sight::Key(record, secret) => FoundApiKey { key: Lookup::Found(record), secret, late: false },
+            Sight::Unreadable => FoundApiKey::UNAVAILABLE,
+            Sight::Nothing => FoundApiKey { key: Lookup::Absent, ..FoundApiKey::UNAVAILABLE },
+        }
     }
 
     /// What is known against a token. While nothing has been read yet, nothing is.
     pub fn controls(&self, names: TokenNames<'_>, now: Timestamp) -> TokenControls {
-        self.0.current.load().as_ref().map_or_else(TokenControls::default, |view| view.rules.controls(names, now))
+        self.0
+            .current
+            .load()
+            .as_ref()
+            .map_or_else(TokenControls::default, |view| view.rules.controls(names, now))
     }
 
     /// Returns once the view can answer, or `deadline` has passed.
     pub async fn ready(&self, deadline: Instant) {
         while self.0.current.load().is_none() && Instant::now() < deadline {
-            self.0.demand.wait(deadline).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// The snapshot in use, unless the store has been away for too long.
-    fn snapshot(&self, now: Timestamp) -> Option<Arc<Snapshot>> {
+    /// Whether the store has been away for too long.
+    fn is_stale(&self, now: Timestamp) -> bool {
         let stale = now.as_millis().saturating_sub(self.0.present_at.load(Ordering::Relaxed));
-        if u128::try_from(stale).is_ok_and(|stale| stale > self.0.options.max_stale.as_millis()) {
-            return None;
-        }
-        self.0.current.load_full()
+        u128::try_from(stale).is_ok_and(|stale| stale > self.0.options.max_stale.as_millis())
     }
 
     /// Whether the view can be too old to know this id.
@@ -155,7 +187,10 @@ impl ApiKeysView {
 }
 
 /// The same, or an error when it takes longer than `limit`: a connection can be dead without a sign.
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
     match tokio::time::timeout(limit, work).await {
         Ok(done) => done,
         Err(_) => Err(StoreError::Unavailable(format!("no answer within {limit:?}"))),

@@ -11,7 +11,7 @@ use super::source::Source;
 use super::table::Update;
 use super::within;
 use super::writer::Writer;
-use crate::store::{BATCH, Change, Followed, Rows, StoreError};
+use crate::store::{BATCH, Change, Followed, KeyRow, Rows, StoreError};
 
 /// Changes that are read at once.
 const CHANGES: i64 = 1000;
@@ -147,16 +147,15 @@ async fn apply_keys<S: Source>(
     ids: Vec<String>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut gone: BTreeSet<u128> =
-        ids.iter().filter_map(|id| KeyId::parse(id)?.to_bits()).collect();
+    let mut gone: BTreeSet<u128> = ids.iter().filter_map(|id| KeyId::parse(id)?.to_bits()).collect();
     let mut updates = Vec::with_capacity(ids.len());
-    let rows = source.keys(Rows::Ids(&ids), Timestamp::from_millis(i64::MIN), &mut |row| {
+    let mut sink = |row: KeyRow<'_>| {
         if let Some(entry) = writer.entry(&row, now) {
             gone.remove(&entry.id());
             updates.push(Update::Put(entry));
         }
-    });
-    rows.await?;
+    };
+    source.keys(Rows::Ids(&ids), Timestamp::from_millis(i64::MIN), &mut sink).await?;
     updates.extend(gone.into_iter().map(Update::Remove));
     // A key is published only when whatever it names is there.
     let missing = writer.take_missing();

@@ -87,7 +87,10 @@ struct Values {
 impl Default for Values {
     fn default() -> Self {
         let empty = Arc::default();
-        Self { len: AtomicUsize::new(0), shards: (0..SHARDS).map(|_| ArcSwap::new(Arc::clone(&empty))).collect() }
+        Self {
+            len: AtomicUsize::new(0),
+            shards: (0..SHARDS).map(|_| ArcSwap::new(Arc::clone(&empty))).collect(),
+        }
     }
 }
 
@@ -202,8 +205,7 @@ mod tests {
     #[test]
     fn each_kind_names_what_it_names() {
         let rules = TokenRules::default();
-        let names =
-            TokenNames { issuer: "one", subject: "u", token_id: Some("t"), session_id: Some("s") };
+        let names = TokenNames { issuer: "one", subject: "u", token_id: Some("t"), session_id: Some("s") };
         let none = TokenControls::default();
         let later = Timestamp::from_millis(i64::MAX);
         let table = [

@@ -49,7 +49,8 @@ impl<T> Slots<T> {
     /// Puts something into a slot, or empties it.
     pub fn set(&self, slot: u32, value: Option<Arc<T>>) {
         let (bucket, at) = place(slot);
-        if let Some(place) = self.buckets.get(bucket).and_then(OnceLock::get).and_then(|slots| slots.get(at)) {
+        if let Some(place) = self.buckets.get(bucket).and_then(OnceLock::get).and_then(|slots| slots.get(at))
+        {
             place.store(value);
         }
     }

@@ -14,7 +14,8 @@ pub trait Source: Send + Sync + 'static {
     /// Where the change sequence stands.
     fn position(&self) -> impl Future<Output = Result<Position, StoreError>> + Send;
     /// What was changed after `seq`.
-    fn changes(&self, seq: i64, limit: i64) -> impl Future<Output = Result<Vec<Followed>, StoreError>> + Send;
+    fn changes(&self, seq: i64, limit: i64)
+    -> impl Future<Output = Result<Vec<Followed>, StoreError>> + Send;
     /// Keys.
     fn keys(
         &self,
@@ -43,8 +44,10 @@ pub trait Source: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<TokenRuleRow>, StoreError>> + Send;
     /// People who may not act; by id, whoever they are.
-    fn standing(&self, which: Rows<'_>)
-    -> impl Future<Output = Result<Vec<PersonStanding>, StoreError>> + Send;
+    fn standing(
+        &self,
+        which: Rows<'_>,
+    ) -> impl Future<Output = Result<Vec<PersonStanding>, StoreError>> + Send;
 }
 
 impl Source for Store {

@@ -85,7 +85,9 @@ impl KeyTable {
         // Stable, so that of two updates of one key the later one counts.
         updates.sort_by_key(|update| (shard_of(update.id()), update.id()));
         for group in updates.chunk_by(|a, b| shard_of(a.id()) == shard_of(b.id())) {
-            let Some(shard) = group.first().map(|update| &self.shards[shard_of(update.id())]) else { continue };
+            let Some(shard) = group.first().map(|update| &self.shards[shard_of(update.id())]) else {
+                continue;
+            };
             let old = shard.load();
             let mut entries = Vec::with_capacity(old.len() + group.len());
             let mut rest = old.as_ref().as_ref();

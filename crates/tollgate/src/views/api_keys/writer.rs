@@ -28,8 +28,8 @@ pub(super) struct Writer {
     /// The text of limits that were met; `None` for one that cannot be read.
     limits: HashMap<Box<str>, Option<u32>>,
     unlimited: u32,
-    /// What the rule of an id is about.
-    rules: HashMap<String, Name>,
+    /// What the rule of an id is about, and when it is over.
+    rules: HashMap<String, (Name, Option<Timestamp>)>,
     /// Owners and projects that keys name and that have not been read yet.
     missing: Missing,
     /// Overlaps that wait to be published.
@@ -97,7 +97,9 @@ impl Writer {
             // Nothing has the digest that is all zero.
             digest: digest.unwrap_or(KeyDigest::from_bytes([0; 32])),
             expires_at: row.expires_at.map(Timestamp::from_millis),
-            owner: number(&mut self.owners, &mut self.missing.owners, row.owner, || self.snapshot.owners.add()),
+            owner: number(&mut self.owners, &mut self.missing.owners, row.owner, || {
+                self.snapshot.owners.add()
+            }),
             project: number(&mut self.projects, &mut self.missing.projects, row.project, || {
                 self.snapshot.projects.add()
             }),
@@ -203,13 +205,13 @@ impl Writer {
     }
 
     fn name_rule(&mut self, name: Name, rule: Rule) {
-        self.rules.insert(rule.id.clone(), name.clone());
+        self.rules.insert(rule.id.clone(), (name.clone(), rule.expires_at));
         self.snapshot.rules.put(&name, rule);
     }
 
     /// Takes out the rule of this id, if there is one.
     pub fn remove_rule(&mut self, id: &str) {
-        if let Some(name) = self.rules.remove(id) {
+        if let Some((name, _)) = self.rules.remove(id) {
             self.snapshot.rules.remove(&name, id);
         }
     }
@@ -242,12 +244,14 @@ impl Writer {
     }
 
     /// Forgets overlaps and token rules that are over.
-    pub fn sweep(&mut self, now: Timestamp, over: impl Fn(&str) -> bool) {
+    pub fn sweep(&mut self, now: Timestamp) {
         let previous = self.snapshot.previous.load_full();
         let ended = previous.iter().filter(|(_, previous)| previous.until <= now).map(|(id, _)| (*id, None));
         self.previous.extend(ended);
         self.publish_previous();
-        let ended: Vec<String> = self.rules.keys().filter(|id| over(id)).cloned().collect();
+        let over = |expires_at: &Option<Timestamp>| expires_at.is_some_and(|at| at <= now);
+        let ended = self.rules.iter().filter(|(_, (_, at))| over(at)).map(|(id, _)| id.clone());
+        let ended: Vec<String> = ended.collect();
         for id in ended {
             self.remove_rule(&id);
         }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::need;
 use super::process::Process;
+use super::{free_port, need};
 
 /// From start to the first connection.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -19,6 +19,7 @@ pub struct Postgres {
     dir: TempDir,
     port: u16,
     name: String,
+    password: String,
     server: Option<Process>,
 }
 
@@ -33,7 +34,8 @@ impl Postgres {
             // Postgres refuses to run as root.
             assert!(Command::new("chown").args(["-R", "nobody"]).arg(dir.path()).status().unwrap().success());
         }
-        let mut postgres = Self { bin, dir, port, name: name.to_owned(), server: None };
+        let mut postgres =
+            Self { bin, dir, port, name: name.to_owned(), password: password.to_owned(), server: None };
         let made = postgres
             .unprivileged("initdb")
             .args(["--no-sync", "-A", "scram-sha-256", "-U", name, "--pwfile"])
@@ -54,6 +56,36 @@ impl Postgres {
         Some(postgres)
     }
 
+    /// Starts one on a free port, with room for many connections. `None` after a skip.
+    pub fn anywhere() -> Option<Self> {
+        Self::start(free_port(), "tollgate", "S3cret-pw")
+    }
+
+    /// How Tollgate reaches it.
+    pub fn url(&self) -> String {
+        format!("postgres://{0}:{1}@127.0.0.1:{2}/{0}", self.name, self.password, self.port)
+    }
+
+    /// Runs SQL through `psql`; the rows it prints, or `None` when it failed.
+    pub fn query(&self, sql: &str) -> Option<String> {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args([
+            "-h",
+            "127.0.0.1",
+            "-U",
+            &self.name,
+            "-d",
+            &self.name,
+            "-At",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ]);
+        psql.env("PGPASSWORD", &self.password).args(["-p", &self.port.to_string(), "-c", sql]);
+        let out = psql.output().unwrap();
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    }
+
     /// An immediate stop, as a crash is. The data stays.
     pub fn stop(&mut self) {
         if let Some(mut server) = self.server.take() {
@@ -71,7 +103,7 @@ impl Postgres {
         let (data, port) = (self.data(), self.port.to_string());
         let mut command = self.unprivileged("postgres");
         command.arg("-D").arg(&data).arg("-k").arg(self.dir.path());
-        command.args(["-p", &port, "-h", "127.0.0.1", "-c", "fsync=off"]);
+        command.args(["-p", &port, "-h", "127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"]);
         let mut server = Process::start("postgres", &mut command, &self.dir.path().join("postgres.log"));
         let end = Instant::now() + START_LIMIT;
         let answers = |postgres: &Self| {

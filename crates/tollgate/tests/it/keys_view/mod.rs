@@ -1,0 +1,162 @@
+//! API keys over three replicas on one real Postgres: what one commits, all obey, with the bus or without it.
+
+mod lives;
+mod outages;
+mod revokes;
+mod tokens;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tollgate::clock::{Clock as _, SystemClock};
+use tollgate::entropy::{Entropy as _, SystemEntropy};
+use tollgate::store::api_keys::{ApiKey, KeyCreation, KeyOwner, NewApiKey};
+use tollgate::store::{Store, StoreOptions};
+use tollgate_core::apikey::NewKey;
+use tollgate_core::caller::KeyLimits;
+use tollgate_core::jwt::Algorithm;
+use tollgate_core::key_limits::{KeyName, Metadata, Tags};
+use tollgate_core::testing::TestKey;
+use tollgate_core::time::Timestamp;
+
+use crate::harness::grpc::{Checker, Outcome};
+use crate::harness::issuer::Issuer;
+use crate::harness::postgres::Postgres;
+use crate::harness::tollgate::Tollgate;
+use crate::stand;
+
+/// What no revoke may exceed, whatever is broken.
+const HARD_BOUND: Duration = Duration::from_secs(5);
+
+/// Three replicas, their database, and a store of the test's own that writes as a fourth replica would.
+struct Replicas {
+    replicas: Vec<Tollgate>,
+    checkers: Vec<Checker>,
+    store: Arc<Store>,
+    issuer: Issuer,
+    signing: TestKey,
+    // Last, so that it ends last.
+    postgres: Postgres,
+}
+
+/// A key and its text.
+#[derive(Clone, Debug)]
+struct Made {
+    text: String,
+    key: ApiKey,
+}
+
+const SEED: &str = "INSERT INTO organizations VALUES ('org_1', 'One', FALSE, 'active', 1, 0, 0); \
+     INSERT INTO people VALUES ('per_1', 'test', 'user-1', 'alice', NULL, 'active', 1, 0, 0, 0); \
+     INSERT INTO projects VALUES ('prj_1', 'org_1', 'first', 'active', '\"all\"', 1, 0, 0), \
+       ('prj_2', 'org_1', 'second', 'active', '\"all\"', 1, 0, 0); \
+     INSERT INTO service_accounts VALUES ('sva_1', 'prj_1', 'ci', 'active', 1, 0, 0)";
+
+fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+impl Replicas {
+    /// Starts everything; `None` is a visible skip.
+    async fn start(count: usize) -> Option<Self> {
+        let postgres = Postgres::anywhere()?;
+        let options = StoreOptions {
+            url: postgres.url(),
+            pool_size: 8,
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+        };
+        let store = Store::open(&options).unwrap();
+        store.health().await.unwrap();
+        postgres.query(SEED).unwrap();
+        let signing = TestKey::generate(Algorithm::ES256, "k1");
+        let issuer = Issuer::start(&[signing.jwk()]).await;
+        let settings =
+            stand::settings(&issuer, &json!({"database": {"url": postgres.url(), "pool_size": 4}}));
+        let mut replicas: Vec<Tollgate> = (0..count).map(|_| Tollgate::spawn(&settings)).collect();
+        let mut checkers = Vec::new();
+        for replica in &mut replicas {
+            replica.ready().await;
+            checkers.push(Checker::connect(replica.ports.grpc).await);
+        }
+        Some(Self { replicas, checkers, store, issuer, signing, postgres })
+    }
+
+    /// A new key of the person in the first project, committed.
+    async fn make(&self) -> Made {
+        self.make_for(KeyOwner::Person("per_1".into()), "prj_1").await
+    }
+
+    async fn make_for(&self, owner: KeyOwner, project: &str) -> Made {
+        let new = NewKey::make(now(), |buffer| SystemEntropy.fill(buffer)).unwrap();
+        let wish = NewApiKey {
+            id: new.id(),
+            digest: new.digest(),
+            project_id: project.into(),
+            owner,
+            name: KeyName::new("a key").unwrap(),
+            expires_at: None,
+            limits: KeyLimits::NONE,
+            tags: Tags::default(),
+            metadata: Metadata::default(),
+            created_by: "per_1".into(),
+        };
+        let mut tx = self.store.begin().await.unwrap();
+        let KeyCreation::Created(key) = tx.create_key(&wish, 1_000_000, now()).await.unwrap() else {
+            panic!("the key was not made")
+        };
+        tx.commit(now()).await.unwrap();
+        Made { text: new.reveal(), key: *key }
+    }
+
+    async fn revoke(&self, key: &ApiKey) {
+        let mut tx = self.store.begin().await.unwrap();
+        tx.revoke_key(key, "per_1", now()).await.unwrap();
+        tx.commit(now()).await.unwrap();
+    }
+
+    /// Writes by hand what changes one thing, as a process would whose notification is lost.
+    fn write_silently(&self, sql: &str, kind: &str, id: &str) {
+        let change = format!(
+            "BEGIN; {sql}; UPDATE change_counter SET seq = seq + 1; INSERT INTO changes \
+             SELECT seq, '{kind}', '{id}', {} FROM change_counter; COMMIT",
+            now().as_millis()
+        );
+        self.postgres.query(&change).unwrap();
+    }
+
+    /// The same, with the notification.
+    fn write(&self, sql: &str, kind: &str, id: &str) {
+        self.write_silently(&format!("SELECT pg_notify('tollgate_changes', ''); {sql}"), kind, id);
+    }
+
+    /// Waits until every replica answers a credential so; how long the slowest took.
+    async fn all_say(&self, credential: &str, what: &str, expected: impl Fn(&Outcome) -> bool) -> Duration {
+        let begun = Instant::now();
+        let mut slowest = Duration::ZERO;
+        for (replica, checker) in self.checkers.iter().enumerate() {
+            loop {
+                let outcome = checker.bearer(credential).await;
+                if expected(&outcome) {
+                    break;
+                }
+                let took = begun.elapsed();
+                assert!(took < HARD_BOUND, "replica {replica}, {what}: after {took:?} still {outcome:?}");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            slowest = slowest.max(begun.elapsed());
+        }
+        slowest
+    }
+
+    /// Waits until every replica permits a credential.
+    async fn all_permit(&self, credential: &str) -> Duration {
+        self.all_say(credential, "should be permitted", Outcome::permitted).await
+    }
+
+    /// Waits until every replica denies a credential with this public code.
+    async fn all_deny(&self, credential: &str, code: &str) -> Duration {
+        self.all_say(credential, code, |outcome| outcome.denial().as_deref() == Some(code)).await
+    }
+}
