@@ -1,7 +1,7 @@
 //! Values that several endpoints take or give: moments, ids in paths, fields that are given or left alone, and the OpenAPI
 //! schemas of forms that are a word or a list.
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, Path, RawPathParams};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -95,6 +95,11 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Portal> for Ids<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Problem> {
+        let raw = RawPathParams::from_request_parts(parts, portal).await.map_err(|_| Problem::not_found())?;
+        // No id has such a character, and Postgres has no text with NUL in it.
+        if raw.iter().any(|(_, value)| value.chars().any(char::is_control)) {
+            return Err(Problem::not_found());
+        }
         let path = Path::<T>::from_request_parts(parts, portal).await;
         path.map(|Path(ids)| Self(ids)).map_err(|_| Problem::not_found())
     }

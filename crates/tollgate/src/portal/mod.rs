@@ -5,22 +5,33 @@
 //! the store, with its audit entry and its change → an answer, or a [`problem::Problem`].
 
 mod acquaintance;
+mod audit;
 pub mod body;
 mod docs;
 pub mod forms;
+mod group_mappings;
+mod invitations;
 pub mod keys;
 mod legacy_keys;
 mod limit;
 mod me;
 mod me_key;
+mod members;
 pub mod once;
+mod organizations;
 pub mod origin;
 pub mod page;
+mod people;
 pub mod person;
 pub mod problem;
+mod projects;
+pub mod rights;
 mod routes;
+mod service_accounts;
 mod sign_in;
+mod token_rules;
 pub mod version;
+mod words;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

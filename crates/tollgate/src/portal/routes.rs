@@ -11,7 +11,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{Code, Problem};
-use super::{Portal, docs, keys, legacy_keys, me, sign_in};
+use super::{
+    Portal, audit, docs, group_mappings, invitations, keys, legacy_keys, me, members, organizations, people,
+    projects, service_accounts, sign_in, token_rules,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -31,8 +34,17 @@ fn api() -> OpenApiRouter<Portal> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(me::show))
         .routes(routes!(sign_in::show))
+        .merge(organizations::routes())
+        .merge(group_mappings::routes())
+        .merge(projects::routes())
+        .merge(members::routes())
+        .merge(invitations::routes())
+        .merge(service_accounts::routes())
         .merge(keys::routes())
-        .merge(legacy_keys::routes());
+        .merge(legacy_keys::routes())
+        .merge(audit::routes())
+        .merge(people::routes())
+        .merge(token_rules::routes());
     OpenApiRouter::with_openapi(document).nest("/api/v1", v1)
 }
 

@@ -15,6 +15,11 @@ use super::problem::{Code, Problem};
 pub struct IfMatch(Option<i64>);
 
 impl IfMatch {
+    /// The version that the caller has seen, for a store that checks it under its lock.
+    pub const fn version(self) -> Option<i64> {
+        self.0
+    }
+
     /// Whether the thing may be changed, given its present version.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What somebody may see and do. Reads ask with the person first; writes hold the row that they are about, and look up the
 //! author's role under that lock, so that a right that was just taken away is gone.
 
+use tollgate_core::ids::IdKind;
 use tollgate_core::tenancy::{OrganizationRole, ProjectRole, role_in_project};
 
 use super::author::Author;
@@ -75,6 +76,9 @@ impl Store {
     /// # Errors
     /// The database gave no answer.
     pub async fn project_access(&self, who: Who<'_>, id: &str) -> Result<Option<ProjectAccess>, StoreError> {
+        if !IdKind::Project.fits(id) {
+            return Ok(None);
+        }
         let db = self.ready().await?;
         let roles: Option<RolesRow> =
             on!(db, pool => sqlx::query_as(PROJECT).bind(who.person).bind(id).fetch_optional(pool).await)
@@ -98,6 +102,9 @@ impl Store {
         who: Who<'_>,
         id: &str,
     ) -> Result<Option<OrganizationAccess>, StoreError> {
+        if !IdKind::Organization.fits(id) {
+            return Ok(None);
+        }
         let db = self.ready().await?;
         let member: Option<String> = on!(db, pool => {
             sqlx::query_scalar(ORGANIZATION).bind(who.person).bind(id).fetch_optional(pool).await
@@ -128,6 +135,9 @@ impl Tx {
         id: &str,
         needed: ProjectRole,
     ) -> Result<(Project, ProjectRole), StoreError> {
+        if !IdKind::Project.fits(id) {
+            return Err(Refusal::Missing("project").into());
+        }
         let row: Option<ProjectRow> =
             on_tx!(self, conn => sqlx::query_as(HOLD_PROJECT).bind(id).fetch_optional(conn).await)
                 .map_err(|e| failed(&e))?;
@@ -152,6 +162,9 @@ impl Tx {
         id: &str,
         needed: OrganizationRole,
     ) -> Result<Organization, StoreError> {
+        if !IdKind::Organization.fits(id) {
+            return Err(Refusal::Missing("organization").into());
+        }
         let row: Option<OrganizationRow> =
             on_tx!(self, conn => sqlx::query_as(HOLD_ORGANIZATION).bind(id).fetch_optional(conn).await)
                 .map_err(|e| failed(&e))?;

@@ -117,10 +117,14 @@ const OF_PROJECT: &str = "SELECT * FROM audit WHERE project_id = $1 AND seq < $2
 const OF_ORGANIZATION: &str =
     "SELECT * FROM audit WHERE organization_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
 const OF_ALL: &str = "SELECT * FROM audit WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
+const PROJECT_AFTER: &str = "SELECT * FROM audit WHERE project_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+const ORGANIZATION_AFTER: &str =
+    "SELECT * FROM audit WHERE organization_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 const CHAIN: &str = "SELECT * FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2";
 const HEAD: &str = "SELECT seq, hash FROM audit_head WHERE id = 1";
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[OF_PROJECT, OF_ORGANIZATION, OF_ALL, CHAIN, HEAD];
+pub(super) const STATEMENTS: &[&str] =
+    &[OF_PROJECT, OF_ORGANIZATION, OF_ALL, PROJECT_AFTER, ORGANIZATION_AFTER, CHAIN, HEAD];
 
 /// Entries that are read at once while the chain is checked.
 const STRIDE: i64 = 1000;
@@ -205,12 +209,30 @@ impl Store {
         rows.into_iter().map(Row::into_record).collect()
     }
 
-    /// All entries after the number `after`, oldest first; for export.
+    /// Entries after the number `after`, oldest first; for export. The caller has shown to see the scope.
     ///
     /// # Errors
     /// The database gave no answer.
-    pub async fn audit_after(&self, after: i64, limit: i64) -> Result<Vec<AuditRecord>, StoreError> {
-        self.chain_after(after, limit).await?.into_iter().map(Row::into_record).collect()
+    pub async fn audit_after(
+        &self,
+        scope: AuditScope<'_>,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        let db = self.ready().await?;
+        let rows: Vec<Row> = match scope {
+            AuditScope::Project(id) => on!(db, pool => {
+                sqlx::query_as(PROJECT_AFTER).bind(id).bind(after).bind(limit).fetch_all(pool).await
+            }),
+            AuditScope::Organization(id) => on!(db, pool => {
+                sqlx::query_as(ORGANIZATION_AFTER).bind(id).bind(after).bind(limit).fetch_all(pool).await
+            }),
+            AuditScope::All => {
+                return self.chain_after(after, limit).await?.into_iter().map(Row::into_record).collect();
+            }
+        }
+        .map_err(|e| failed(&e))?;
+        rows.into_iter().map(Row::into_record).collect()
     }
 
     /// Walks the whole chain. Entries that are written meanwhile do not matter: the end is read first.

@@ -117,7 +117,7 @@ async fn token_rules_are_made_lifted_and_forgotten() {
         );
         let made = commit!(store, tx => tx.create_token_rule(&operator(), new)).unwrap();
         assert_eq!(store.token_rules(FIRST).await.unwrap(), [made]);
-        let last = store.audit_after(0, 100).await.unwrap().pop().unwrap();
+        let last = store.audit_after(AuditScope::All, 0, 100).await.unwrap().pop().unwrap();
         assert_eq!(last.actor.kind, ActorKind::Operator.as_str());
         assert_eq!(store.forget_expired_token_rules(at(8_000)).await.unwrap(), 0);
         assert_eq!(store.forget_expired_token_rules(at(8_001)).await.unwrap(), 1);

@@ -5,7 +5,9 @@ use tollgate_core::tenancy::{OrganizationRole, ProjectRole};
 
 use super::people::*;
 use super::rig::{at, becomes_ready, on_both, options};
-use crate::store::{LeaversKeys, NewGroupMapping, NewInvitation, Person, Refusal, Source, Store, StoreError};
+use crate::store::{
+    AuditScope, LeaversKeys, NewGroupMapping, NewInvitation, Person, Refusal, Source, Store, StoreError,
+};
 
 async fn open(url: String) -> std::sync::Arc<Store> {
     let store = Store::open(&options(url)).unwrap();
@@ -90,7 +92,7 @@ async fn an_invitation_works_once_in_time_and_for_whom_it_is() {
             refusal(commit!(store, tx => tx.withdraw_invitation(&by(&alice), &project, &id))),
             Refusal::Missing("invitation")
         );
-        let dump = format!("{:?}", store.audit_after(0, 1000).await.unwrap());
+        let dump = format!("{:?}", store.audit_after(AuditScope::All, 0, 1000).await.unwrap());
         assert!(!dump.contains("\"d1\""), "not even a digest of a link is in the log");
         store.close().await;
     })

@@ -6,7 +6,7 @@ use tollgate_core::tenancy::{OrganizationRole, ProjectRole};
 
 use super::people::*;
 use super::rig::{becomes_ready, on_both, options};
-use crate::store::{Change, LeaversKeys, NewProject, Person, Refusal, State, Store, StoreError};
+use crate::store::{AuditScope, Change, LeaversKeys, NewProject, Person, Refusal, State, Store, StoreError};
 
 async fn open(url: String) -> std::sync::Arc<Store> {
     let store = Store::open(&options(url)).unwrap();
@@ -138,7 +138,7 @@ async fn a_leavers_keys_end_or_go_to_a_named_member() {
         let said = store.changes_since(0, 100).await.unwrap();
         let said = said.iter().filter(|(_, change, _)| *change == Change::Key("b1".into())).count();
         assert_eq!(said, 3, "followers hear of every step");
-        let record = store.audit_after(0, 1000).await.unwrap().pop().unwrap();
+        let record = store.audit_after(AuditScope::All, 0, 1000).await.unwrap().pop().unwrap();
         assert_eq!(record.action, "project.member.remove");
         assert_eq!(record.after.unwrap()["revoked_keys"], serde_json::json!(["b1"]));
         store.close().await;

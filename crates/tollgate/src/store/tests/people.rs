@@ -7,7 +7,7 @@ use tollgate_core::time::Timestamp;
 
 use super::rig::at;
 use crate::store::tx::on_tx;
-use crate::store::{Author, Contact, Origin, Person, Slice, Store, StoreError, Who};
+use crate::store::{AuditScope, Author, Contact, Origin, Person, Slice, Store, StoreError, Who};
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -121,5 +121,11 @@ pub async fn key_state(store: &Store, id: &str) -> (String, Option<String>) {
 
 /// What was done, by name, oldest first.
 pub async fn actions(store: &Store) -> Vec<String> {
-    store.audit_after(0, 1000).await.unwrap().into_iter().map(|record| record.action).collect()
+    store
+        .audit_after(AuditScope::All, 0, 1000)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|record| record.action)
+        .collect()
 }

@@ -1,0 +1,21 @@
+//! Service accounts: owners of keys that are no person's.
+
+mod create;
+mod list;
+mod one;
+mod standing;
+mod view;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Portal;
+
+/// The endpoints, below `/api/v1`.
+pub fn routes() -> OpenApiRouter<Portal> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list, create::create))
+        .routes(routes!(one::show, one::update, one::delete))
+        .routes(routes!(standing::suspend))
+        .routes(routes!(standing::resume))
+}
