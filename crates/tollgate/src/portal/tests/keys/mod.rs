@@ -13,7 +13,7 @@ use tollgate_core::tenancy::ProjectRole;
 use super::rig::{Api, Reply};
 use crate::portal::PortalOptions;
 use crate::store::tests::rig::{Postgres, lite};
-use crate::store::{Author, Origin};
+use crate::store::{AuditScope, Author, Origin};
 
 /// An API in which alice has a personal project.
 struct Scene {
@@ -92,7 +92,7 @@ impl Scene {
 
     /// What the audit log says was done to keys, oldest first.
     async fn audit(&self) -> Vec<Value> {
-        let all = self.api.store.audit_after(0, 10_000).await.unwrap();
+        let all = self.api.store.audit_after(AuditScope::All, 0, 10_000).await.unwrap();
         let all = all.into_iter().map(|record| serde_json::to_value(record).unwrap());
         all.filter(|record| record["target_kind"] == "key").collect()
     }
