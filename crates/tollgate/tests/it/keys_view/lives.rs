@@ -166,7 +166,7 @@ async fn the_command_line_explains_a_key_from_the_same_database() {
     rig.revoke(&made.key).await;
     let (code, text) = explain();
     assert!(
-        code == Some(1) && text.contains("key_unknown") && text.contains("the key was revoked"),
+        code == Some(1) && text.contains("key_revoked") && text.contains("the key was revoked"),
         "{text}"
     );
     assert!(!text.contains(&made.text));
