@@ -8,8 +8,9 @@ use tempfile::TempDir;
 use tollgate_core::ids::IdKind;
 use tollgate_core::time::Timestamp;
 
+use crate::clock::Clock as _;
 use crate::portal::tests::rig::{ADMINS, Api};
-use crate::store::{Author, Origin};
+use crate::store::{Author, NewSession, Origin, SecretDigest};
 
 /// Who tries, from nobody to the administrator of the deployment.
 pub const ROLES: [&str; 10] = [
@@ -89,7 +90,26 @@ impl World {
             make(&format!("/organizations/{organization}/group-mappings"), "founder", mapping).await;
         let rule = json!({"issuer": "one", "kind": "jti", "value": "x", "reason": "lost"});
         let rule = make("/token-rules", "platform", rule).await;
+        let session = IdKind::Session.make(api.clock.now(), [7; 10]);
+        let mut tx = api.store.begin().await.unwrap();
+        let begun = NewSession {
+            digest: SecretDigest::of("a cookie"),
+            id: session.clone(),
+            person_id: people["developer"].clone(),
+            issuer: "one".into(),
+            sid: None,
+            groups: Vec::new(),
+            email_verified: true,
+            authenticated_at: api.clock.now(),
+            created_at: api.clock.now(),
+            expires_at: api.clock.now().plus_secs(3600),
+            address: None,
+            user_agent: None,
+        };
+        tx.add_session(&begun).await.unwrap();
+        tx.commit(api.clock.now()).await.unwrap();
         let ids = [
+            ("session", session),
             ("organization_id", organization),
             ("project_id", project),
             ("person_id", people["guest"].clone()),
