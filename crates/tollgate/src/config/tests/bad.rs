@@ -78,17 +78,33 @@ const TABLE: &[(&str, &str)] = &[
     ),
     // browser login and introspection
     ("portal: {login: {client_id: a}}", "portal.login.issuer: missing"),
-    ("portal: {login: {issuer: x, client_id: a}}", "portal.login.issuer: no issuer is named 'x'"),
-    ("portal: {login: {issuer: x, client_id: a}}", "portal.public_url: missing; portal.login needs it"),
-    ("portal: {login: {issuer: x, client_id: a}}", "portal.login: needs a database"),
-    ("portal: {login: {issuer: x, client_id: a, scopes: [email]}}", "must have 'openid' in it"),
     (
-        "portal: {login: {issuer: x, client_id: a, client_secret: b, client_secret_file: /c}}",
+        "{database: {url: 'sqlite://a'}, portal: {public_url: 'https://t', login: {issuer: x, client_id: a}}}",
+        "c.yaml:1: portal.login.issuer: no issuer is named 'x'; known: none is configured",
+    ),
+    (
+        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], database: {url: 'sqlite://a'}, \
+         portal: {login: {issuer: x, client_id: a}}}",
+        "c.yaml:1: portal.login: needs portal.public_url",
+    ),
+    (
+        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], \
+         portal: {public_url: 'https://t', login: {issuer: x, client_id: a}}}",
+        "portal.login: needs a database",
+    ),
+    (
+        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], database: {url: 'sqlite://a'}, \
+         portal: {public_url: 'https://t', login: {issuer: x, client_id: a, scopes: [email]}}}",
+        "portal.login.scopes: must have 'openid' in it",
+    ),
+    (
+        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], database: {url: 'sqlite://a'}, \
+         portal: {public_url: 'https://t', login: {issuer: x, client_id: a, client_secret: b, client_secret_file: /c}}}",
         "portal.login.client_secret_file: portal.login.client_secret is given too",
     ),
     (
-        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], portal: {login: {issuer: x, client_id: a, \
-         token_url: 'http://x/token'}}}",
+        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], database: {url: 'sqlite://a'}, \
+         portal: {public_url: 'https://t', login: {issuer: x, client_id: a, token_url: 'http://x/token'}}}",
         "portal.login.token_url: is not https",
     ),
     ("portal: {public_url: 'http://tollgate.example.com'}", "portal.public_url: must be https"),

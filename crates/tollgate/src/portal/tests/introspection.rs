@@ -207,7 +207,8 @@ async fn nobody_asks_without_proving_who_they_are() {
     let form = ("content-type", FORM);
     let auth = |value: String| ("authorization", value);
     let escaped_secret = escaped("s3cret-of-authorino+%");
-    let table: Vec<(Option<(&str, String)>, String, u16)> = vec![
+    type Attempt = (Option<(&'static str, String)>, String, u16);
+    let table: Vec<Attempt> = vec![
         (Some(auth(good.clone())), String::new(), 200),
         (Some(auth(good.replace("Basic", "basic"))), String::new(), 200),
         (Some(auth(basic("authorino", &escaped_secret))), String::new(), 200),
