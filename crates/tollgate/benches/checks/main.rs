@@ -57,7 +57,8 @@ fn main() -> anyhow::Result<()> {
             return floor::serve(port).await;
         }
         let phase = Duration::from_secs(options.seconds);
-        let rig = rig::Rig::start().await?;
+        let (seen, fresh) = if options.keys_only { (2, 0) } else { (scenario::SEEN, 24_000) };
+        let rig = rig::Rig::start(seen, fresh).await?;
         let mut report = if options.keys_only { Vec::new() } else { scenario::grpc(&rig, phase).await? };
         let verify = rig.raw_verify_micros();
         if !options.grpc_only && !options.keys_only {

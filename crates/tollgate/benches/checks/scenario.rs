@@ -32,7 +32,7 @@ pub const OPEN_RATE: f64 = 5_000.0;
 /// Connections to the server under test.
 const CONNECTIONS: usize = 4;
 /// Tokens of the "seen before" case.
-const SEEN: usize = 10_000;
+pub const SEEN: usize = 10_000;
 
 /// Checks of one server, with these requests in turn.
 #[derive(Clone)]

@@ -44,6 +44,10 @@ pub struct DevArgs {
     /// Keeps logs and signing keys here instead of in a directory that is removed at the end.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    /// Keeps projects and API keys in this database, such as postgres://user:password@localhost/tollgate, instead of in
+    /// SQLite beside the logs.
+    #[arg(long, value_name = "URL", env = "TOLLGATE_DEV_DATABASE", hide_env_values = true)]
+    database: Option<String>,
     /// What callers without a credential get: 401, or 403 as in the integration guide.
     #[arg(long, default_value_t = 401)]
     unauthenticated_status: u16,
@@ -136,6 +140,7 @@ pub fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         backend: args.backend,
         envoy_binary: args.envoy_binary,
         state_dir,
+        database: args.database,
         unauthenticated_status: args.unauthenticated_status,
     };
     let world = World {

@@ -104,7 +104,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(config.as_deref(), args),
         Command::Bench(args) => bench::run(args),
         Command::Login(args) => api::login::login(args),
-        Command::Logout(args) => api::login::logout(args),
+        Command::Logout(args) => api::login::logout(&args),
         Command::Whoami(args) => api::login::whoami(args),
         Command::Keys(args) => api::keys::main(args),
         Command::Projects(args) => api::projects::main(args),

@@ -2,6 +2,7 @@
 //! that answers, and a real Envoy in front. None of it is used by `tollgate serve`.
 
 pub mod backend;
+pub mod demo;
 pub mod envoy;
 pub mod issuer;
 pub mod stand;

@@ -12,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::backend::{self, BackendOptions};
+use super::demo::{self, Demo};
 use super::envoy::{
     Backend, BootstrapOptions, Door, EnvoyProcess, FindOptions, Gateway, RequestBody, bootstrap, locate,
     system_ca_file,
 };
 use super::issuer::{DevIssuer, DevIssuerOptions, SystemEntropy};
+use super::trial;
 use crate::app::{App, World};
 use crate::config::{Settings, compile};
 use crate::lifecycle::Stop;
@@ -82,6 +84,8 @@ pub struct StandOptions {
     pub envoy_binary: Option<PathBuf>,
     /// For logs and keys.
     pub state_dir: PathBuf,
+    /// Where projects and API keys are kept; SQLite in `state_dir` without it.
+    pub database: Option<String>,
     /// 401 or 403.
     pub unauthenticated_status: u16,
 }
@@ -93,6 +97,8 @@ pub struct Stand {
     pub gateway: SocketAddr,
     /// How a token is had, when the built-in issuer runs.
     pub token_request: Option<TokenRequest>,
+    /// A project with a key in it, when the built-in issuer runs.
+    pub demo: Option<Demo>,
     /// What callers without a credential get.
     pub unauthenticated_status: u16,
     sample_backend: bool,
@@ -110,6 +116,8 @@ pub struct TokenRequest {
     pub url: String,
     /// The form body.
     pub form: String,
+    /// Whose token it is.
+    pub user: String,
 }
 
 impl Stand {
@@ -152,7 +160,10 @@ impl Stand {
                 let form = user.map(|user| {
                     use secrecy::ExposeSecret as _;
                     let (name, password) = (&user.username, user.password.expose_secret());
-                    format!("grant_type=password&client_id=tollgate-dev&username={name}&password={password}")
+                    let form = format!(
+                        "grant_type=password&client_id=tollgate-dev&username={name}&password={password}"
+                    );
+                    (form, name.clone())
                 });
                 let settings = built_in_issuer(&built_in.issuer_url, ports.issuer_port);
                 let clock = Arc::clone(&world.clock);
@@ -161,7 +172,7 @@ impl Stand {
                     tokio::task::spawn_blocking(|| DevIssuer::new(built_in, clock, entropy)).await??;
                 let url = issuer.token_url();
                 serve_beside(issuer.router(), "--issuer-port", ports.issuer_port).await?;
-                (settings, form.map(|form| TokenRequest { url, form }))
+                (settings, form.map(|(form, user)| TokenRequest { url, form, user }))
             }
         };
         let backend = match &options.backend {
@@ -195,9 +206,10 @@ impl Stand {
         let envoy = EnvoyProcess::start(&envoy_program.path, &bootstrap(&boot), &envoy_log)
             .await
             .context("Envoy; its ports are set by --gateway-port and --admin-port")?;
-        Ok(Self {
+        let mut stand = Self {
             gateway,
             token_request,
+            demo: None,
             unauthenticated_status: options.unauthenticated_status,
             sample_backend: options.backend.is_none(),
             envoy_log,
@@ -205,7 +217,13 @@ impl Stand {
             envoy,
             side,
             side_tasks,
-        })
+        };
+        if let Some(request) = stand.token_request.clone() {
+            stand.ready().await?;
+            let api = format!("http://localhost:{}", stand.app.addresses.http.port());
+            stand.demo = Some(demo::prepare(&api, trial::token(&request).await?).await?);
+        }
+        Ok(stand)
     }
 
     /// What a person reads once everything runs.
@@ -230,15 +248,37 @@ impl Stand {
         } else {
             text += "\nGet a token from your issuer into TOKEN, then:\n";
         }
+        if let Some(demo) = &self.demo {
+            text += &format!(
+                "\nAn API key of the project \"demo\", for tools that cannot sign in:\n\nKEY={}\n",
+                demo.key
+            );
+        }
         if self.sample_backend {
             text += &format!(
                 "\nA streamed completion:\n\n\
                  curl -N {gateway}/v1/chat/completions \\\n  -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  \
                  -d '{{\"model\":\"tollgate-demo\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Who am I?\"}}]}}'\n",
             );
+            if self.demo.is_some() {
+                text += &format!(
+                    "\nThe same with the key, as the Anthropic SDK sends it:\n\n\
+                     curl {gateway}/v1/messages \\\n  -H \"x-api-key: $KEY\" -H 'Content-Type: application/json' \\\n  \
+                     -d '{{\"model\":\"tollgate-demo\",\"max_tokens\":64,\"messages\":[{{\"role\":\"user\",\"content\":\"Who am I?\"}}]}}'\n",
+                );
+            }
         } else {
             text += &format!("\ncurl -i {gateway}/ -H \"Authorization: Bearer $TOKEN\"\n");
         }
+        text += &format!(
+            "\nKeys of your own (in another terminal{}):\n\n\
+             tollgate login --api http://localhost:{}\n\
+             tollgate keys create my-tool --project demo --model tollgate-demo\n",
+            self.token_request
+                .as_ref()
+                .map_or_else(String::new, |request| format!("; sign in as {}", request.user)),
+            at.http.port(),
+        );
         text
     }
 
@@ -332,18 +372,40 @@ fn own_issuer(url: &str, audiences: &[String]) -> Value {
     })
 }
 
+/// Login with a browser at the built-in issuer, as a public client. The issuer is asked by address, like for its keys.
+fn browser_login(ports: Ports) -> Value {
+    let issuer = format!("http://127.0.0.1:{}/realms/master", ports.issuer_port);
+    json!({
+        "public_url": format!("http://localhost:{}", ports.http_port),
+        "login": {
+            "issuer": "dev",
+            "client_id": "tollgate-dev",
+            "discovery_url": format!("{issuer}/.well-known/openid-configuration"),
+            "token_url": format!("{issuer}/protocol/openid-connect/token"),
+        },
+    })
+}
+
 fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> {
     let Ports { http_port, grpc_port, check_port, metrics_port, .. } = options.ports;
     let listen = |port: u16| json!({"listen": loopback(port).to_string()});
-    serde_json::from_value(json!({
+    let own = || format!("sqlite://{}", options.state_dir.join("tollgate.db").display());
+    let database = options.database.clone().unwrap_or_else(own);
+    let mut whole = json!({
         "server": {
             "http": listen(http_port), "grpc": listen(grpc_port),
             "check": listen(check_port), "metrics": listen(metrics_port),
             "shutdown_grace_secs": 2, "drain_delay_secs": 0,
         },
+        "database": {"url": database},
+        "api": {"cli": {"client_id": "tollgate-cli", "scopes": ["openid", "offline_access"]}},
+        "tenancy": {"organizations": "everyone", "admin_groups": ["admin"]},
         "checks": {"unauthenticated_status": options.unauthenticated_status},
         "issuers": [issuer],
         "routes": [{"name": "everything", "hosts": ["*"], "paths": [{"prefix": "/"}], "access": "authenticated"}],
-    }))
-    .context("the stand's configuration")
+    });
+    if let IssuerChoice::BuiltIn { .. } = &options.issuer {
+        whole["portal"] = browser_login(options.ports);
+    }
+    serde_json::from_value(whole).context("the stand's configuration")
 }

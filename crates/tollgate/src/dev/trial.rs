@@ -14,7 +14,7 @@ use super::stand::{Stand, TokenRequest};
 /// The gateway or the issuer did not answer at all.
 pub async fn run(stand: &Stand, token: Option<&str>, say: &(dyn Fn(&str) + Sync)) -> anyhow::Result<bool> {
     stand.ready().await?;
-    let client = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+    let client = client()?;
     let url = format!("http://{}/", stand.gateway);
 
     let answer =
@@ -45,6 +45,18 @@ pub async fn run(stand: &Stand, token: Option<&str>, say: &(dyn Fn(&str) + Sync)
         mark(passed)
     ));
     Ok(denied && passed)
+}
+
+/// A token by this request.
+///
+/// # Errors
+/// The issuer gave none.
+pub async fn token(request: &TokenRequest) -> anyhow::Result<String> {
+    fetch_token(&client()?, request).await
+}
+
+fn client() -> anyhow::Result<Client> {
+    Ok(Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?)
 }
 
 async fn fetch_token(client: &Client, request: &TokenRequest) -> anyhow::Result<String> {

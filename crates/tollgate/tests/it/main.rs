@@ -13,6 +13,7 @@ mod failing;
 mod guide;
 mod harness;
 mod keycloak_issuer;
+mod keys_cli;
 mod keys_view;
 mod kube_stage;
 mod login;

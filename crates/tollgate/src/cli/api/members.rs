@@ -67,7 +67,7 @@ enum MemberCommand {
 
 const COLUMNS: &[Column] = &[
     ("PERSON", |member| text(&member["person_id"])),
-    ("NAME", |member| text(&member["username"])),
+    ("NAME", |member| text(&member["name"])),
     ("EMAIL", |member| text(&member["email"])),
     ("ROLE", |member| text(&member["role"])),
     ("BY", |member| text(&member["source"])),

@@ -16,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
         "cli",
         &["dev", "ops", "app", "client", "lifecycle", "store", "config", "telemetry", "clock", "entropy"],
     ),
-    ("dev", &["app", "lifecycle", "listener", "config", "telemetry", "clock", "entropy"]),
+    ("dev", &["app", "client", "lifecycle", "listener", "config", "telemetry", "clock", "entropy"]),
     ("ops", &["app", "views", "store", "config", "clock", "entropy"]),
     (
         "app",

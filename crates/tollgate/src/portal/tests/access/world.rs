@@ -1,7 +1,7 @@
 //! A small world in which every role exists once: made once, and copied for every try that changes something.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -160,6 +160,6 @@ pub fn id(answer: &Value) -> String {
     answer["id"].as_str().unwrap().to_owned()
 }
 
-fn url(path: &PathBuf) -> String {
+fn url(path: &Path) -> String {
     format!("sqlite://{}", path.display())
 }
