@@ -130,9 +130,13 @@ fn authorize_claims(
     }
 }
 
-/// May this key, for its owner, in its project, on this route, from this address?
-fn authorize_key(key: &KeyRecord, route: &Route, client: Option<IpAddr>) -> Result<(), Denial> {
-    let (owner, project, limits) = (&key.owner, &key.project, &key.limits);
+/// May this key act at all, as its owner, its project and its organization stand? The part of the rule that needs no
+/// request; services that ask about a key ask this too.
+///
+/// # Errors
+/// The denial; its code says why.
+pub fn check_standing(key: &KeyRecord) -> Result<(), Denial> {
+    let (owner, project) = (&key.owner, &key.project);
     if project.organization_standing == Standing::Suspended {
         return Err(Denial::new(
             DenialCode::ProjectSuspended,
@@ -145,6 +149,13 @@ fn authorize_key(key: &KeyRecord, route: &Route, client: Option<IpAddr>) -> Resu
     if owner.standing == Standing::Suspended {
         return Err(Denial::new(DenialCode::CallerSuspended, "the key's owner is suspended"));
     }
+    Ok(())
+}
+
+/// May this key, for its owner, in its project, on this route, from this address?
+fn authorize_key(key: &KeyRecord, route: &Route, client: Option<IpAddr>) -> Result<(), Denial> {
+    check_standing(key)?;
+    let limits = &key.limits;
     if !limits.addresses.allows(client) {
         let from =
             client.map_or_else(|| "an address that the gateway did not tell".into(), |ip| ip.to_string());

@@ -109,6 +109,23 @@ pub fn find<'a>(
     }
 }
 
+/// What the text of a credential is: a key by its prefix and checksum, else a token by its shape. Nothing falls through
+/// from one to the other.
+///
+/// # Errors
+/// It is neither.
+pub fn classify(value: &str) -> Result<Credential<'_>, Denial> {
+    if apikey::claims_to_be_a_key(value) {
+        return PlainKey::parse(value)
+            .map(Credential::Key)
+            .ok_or_else(|| malformed("the key's length, alphabet or checksum is wrong"));
+    }
+    if jwt::looks_like_jwt(value) {
+        return Ok(Credential::Jwt(Token(value)));
+    }
+    Err(malformed("the credential is neither a key nor a token"))
+}
+
 enum Line<'a> {
     Empty,
     ForeignScheme,
@@ -157,18 +174,6 @@ fn take<'a>(found: &mut Option<&'a str>, value: &'a str) -> Result<(), Denial> {
             Ok(())
         }
     }
-}
-
-fn classify(value: &str) -> Result<Credential<'_>, Denial> {
-    if apikey::claims_to_be_a_key(value) {
-        return PlainKey::parse(value)
-            .map(Credential::Key)
-            .ok_or_else(|| malformed("the key's length, alphabet or checksum is wrong"));
-    }
-    if jwt::looks_like_jwt(value) {
-        return Ok(Credential::Jwt(Token(value)));
-    }
-    Err(malformed("the credential is neither a key nor a token"))
 }
 
 /// Raw name and value pairs; nothing is decoded, since neither keys nor tokens need an escape.

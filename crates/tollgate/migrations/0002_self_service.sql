@@ -227,6 +227,8 @@ CREATE TABLE sessions (
     sid          TEXT,
     -- Groups as of the login, a JSON array: rights by group end with the session at the latest.
     groups       TEXT   NOT NULL,
+    -- Whether the issuer had verified the e-mail address then.
+    email_verified   BOOLEAN NOT NULL,
     authenticated_at BIGINT NOT NULL,
     created_at   BIGINT NOT NULL,
     last_seen_at BIGINT NOT NULL,

@@ -1,6 +1,7 @@
 //! Whether the process lives, and whether it should get checks: two questions with two answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,10 +10,17 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+use tollgate_core::time::Timestamp;
 
 use crate::clock::Clock;
 use crate::store::Store;
 use crate::views::{ApiKeysStatus, Bus, CurrentRulebook, IssuerStatus};
+
+/// For the database, within a probe.
+const STORE_PATIENCE: Duration = Duration::from_millis(500);
+/// When the view was last compared with the database so long ago, the database does not answer, whether a failure has been
+/// noticed yet or not.
+const KEYS_OVERDUE_MILLIS: i64 = 3000;
 
 /// How one part of the process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -67,12 +75,14 @@ impl Health {
         }
         let keys = self.rulebook.borrow().api_keys.as_ref().map(|view| view.status(self.clock.now()));
         if let Some(keys) = keys {
-            components.push(api_keys(&keys, !issuers.is_empty()));
+            components.push(api_keys(&keys, self.clock.now(), !issuers.is_empty()));
         }
         if let Some(store) = &self.store {
-            components.push(match store.health().await {
-                Ok(()) => part("store", Condition::Ready, "reachable"),
-                Err(error) => part("store", Condition::Degraded, error.to_string()),
+            // A probe does not wait as long as a connection may take.
+            components.push(match tokio::time::timeout(STORE_PATIENCE, store.health()).await {
+                Ok(Ok(())) => part("store", Condition::Ready, "reachable"),
+                Ok(Err(error)) => part("store", Condition::Degraded, error.to_string()),
+                Err(_) => part("store", Condition::Degraded, "the database does not answer"),
             });
         }
         if self.draining.is_cancelled() {
@@ -125,7 +135,7 @@ fn issuer(status: &IssuerStatus) -> Component {
 
 /// API keys. While they are being read for the first time, a gateway had better ask another replica. When they cannot be
 /// read, this one is as good as any for tokens, if there are issuers.
-fn api_keys(status: &ApiKeysStatus, tokens_go_on: bool) -> Component {
+fn api_keys(status: &ApiKeysStatus, now: Timestamp, tokens_go_on: bool) -> Component {
     let without_keys = if tokens_go_on { Condition::Degraded } else { Condition::NotReady };
     let heard = match status.bus {
         Bus::None => "changes are polled for",
@@ -135,14 +145,18 @@ fn api_keys(status: &ApiKeysStatus, tokens_go_on: bool) -> Component {
     match (&status.filled, &status.error) {
         (None, None) => part("keys", Condition::NotReady, "API keys are being read"),
         (None, Some(error)) => part("keys", without_keys, format!("API keys could not be read: {error}")),
-        (Some(filled), Some(error)) if filled.too_old => {
+        (Some(filled), error) if filled.too_old => {
+            let error = error.as_deref().unwrap_or("the database does not answer");
             part("keys", without_keys, format!("what is known of API keys is too old: {error}"))
         }
-        (Some(filled), Some(error)) => {
+        (Some(filled), error)
+            if error.is_some() || now.millis_since(filled.present_at) > KEYS_OVERDUE_MILLIS =>
+        {
+            let error = error.as_deref().unwrap_or("the database does not answer");
             let detail = format!("{} API keys as of Unix time {}: {error}", filled.keys, filled.present_at);
             part("keys", Condition::Degraded, detail)
         }
-        (Some(filled), None) => part("keys", Condition::Ready, format!("{} API keys; {heard}", filled.keys)),
+        (Some(filled), _) => part("keys", Condition::Ready, format!("{} API keys; {heard}", filled.keys)),
     }
 }
 

@@ -85,6 +85,12 @@ pub enum TokenFault {
     /// An ID, refresh, offline or logout token.
     #[error("the token is of another kind than an access token")]
     PayloadType,
+    /// `nonce` of an ID token is absent or another login's.
+    #[error("the token's nonce is not the one of this login")]
+    Nonce,
+    /// `at_hash` of an ID token belongs to another access token.
+    #[error("the token's at_hash is not the hash of the access token beside it")]
+    AccessTokenHash,
     /// Bound to a key that the caller did not prove to hold (`cnf`, RFC 7800).
     #[error("the token is bound to a proof key, and no proof can be checked here")]
     Bound,

@@ -98,33 +98,11 @@ pub fn verify(
     key: &VerifyKey,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenFault> {
-    if !rules.algorithms.contains(&token.algorithm()) {
-        return Err(TokenFault::AlgorithmNotAllowed);
-    }
-    check_header_type(token.header_type(), rules)?;
-    key.verify(token.algorithm(), token.signing_input(), token.signature())?;
+    check_signature(token, rules, &rules.header_types, rules.header_type_required, key)?;
     let claims = token.claims();
-    if !rules.accepted_issuers.iter().any(|iss| iss == token.issuer()) {
-        return Err(TokenFault::IssuerUnknown);
-    }
     check_kind(claims, rules)?;
-    let verified = VerifiedToken {
-        issuer: rules.name.as_str().into(),
-        issuer_url: token.issuer().to_owned(),
-        expires_at: date(claims, "exp")?.ok_or(TokenFault::ClaimMissing("exp".into()))?,
-        not_before: date(claims, "nbf")?,
-        issued_at: date(claims, "iat")?,
-        subject: subject(claims, rules)?,
-        username: String::new(),
-        email: text_at(claims, &rules.claim_map.email),
-        groups: groups(claims, &rules.claim_map.groups),
-        token_id: text(claims, "jti"),
-        session_id: text(claims, "sid"),
-        claims: token.shared_claims(),
-        leeway_secs: rules.leeway_secs,
-        text_bytes: token.signing_input().len(),
-    };
-    check_times(&verified, rules)?;
+    let verified = read(token, rules)?;
+    check_times(&verified, rules.max_lifetime_secs)?;
     verified.check_time(now)?;
     check_audience(claims, rules)?;
     check_party(claims, rules)?;
@@ -136,13 +114,59 @@ pub fn verify(
             return Err(TokenFault::RequiredClaim(required.path.to_string()));
         }
     }
-    let username = rules.claim_map.username.iter().find_map(|path| text_at(claims, path));
-    Ok(VerifiedToken { username: username.unwrap_or_else(|| verified.subject.clone()), ..verified })
+    Ok(verified)
 }
 
-fn check_header_type(header_type: Option<&str>, rules: &IssuerRules) -> Result<(), TokenFault> {
+/// That the issuer signed it, with an algorithm and under a header type that it may use.
+pub(super) fn check_signature(
+    token: &OpenToken,
+    rules: &IssuerRules,
+    header_types: &[String],
+    header_type_required: bool,
+    key: &VerifyKey,
+) -> Result<(), TokenFault> {
+    if !rules.algorithms.contains(&token.algorithm()) {
+        return Err(TokenFault::AlgorithmNotAllowed);
+    }
+    check_header_type(token.header_type(), header_types, header_type_required)?;
+    key.verify(token.algorithm(), token.signing_input(), token.signature())?;
+    if rules.accepted_issuers.iter().any(|iss| iss == token.issuer()) {
+        Ok(())
+    } else {
+        Err(TokenFault::IssuerUnknown)
+    }
+}
+
+/// What the claims say about the caller. Only of a token whose signature was checked.
+pub(super) fn read(token: &OpenToken, rules: &IssuerRules) -> Result<VerifiedToken, TokenFault> {
+    let claims = token.claims();
+    let subject = subject(claims, rules)?;
+    let username = rules.claim_map.username.iter().find_map(|path| text_at(claims, path));
+    Ok(VerifiedToken {
+        issuer: rules.name.as_str().into(),
+        issuer_url: token.issuer().to_owned(),
+        expires_at: date(claims, "exp")?.ok_or(TokenFault::ClaimMissing("exp".into()))?,
+        not_before: date(claims, "nbf")?,
+        issued_at: date(claims, "iat")?,
+        username: username.unwrap_or_else(|| subject.clone()),
+        subject,
+        email: text_at(claims, &rules.claim_map.email),
+        groups: groups(claims, &rules.claim_map.groups),
+        token_id: text(claims, "jti"),
+        session_id: text(claims, "sid"),
+        claims: token.shared_claims(),
+        leeway_secs: rules.leeway_secs,
+        text_bytes: token.signing_input().len(),
+    })
+}
+
+fn check_header_type(
+    header_type: Option<&str>,
+    accepted: &[String],
+    required: bool,
+) -> Result<(), TokenFault> {
     let Some(typ) = header_type else {
-        return if rules.header_type_required { Err(TokenFault::HeaderType) } else { Ok(()) };
+        return if required { Err(TokenFault::HeaderType) } else { Ok(()) };
     };
     // RFC 7515 section 4.1.9: "application/" may be left out.
     let bare = |text: &str| match text.get(..12) {
@@ -152,7 +176,7 @@ fn check_header_type(header_type: Option<&str>, rules: &IssuerRules) -> Result<(
         _ => text.to_owned(),
     };
     let typ = bare(typ);
-    let accepted = rules.header_types.iter().any(|known| bare(known).eq_ignore_ascii_case(&typ));
+    let accepted = accepted.iter().any(|known| bare(known).eq_ignore_ascii_case(&typ));
     if accepted { Ok(()) } else { Err(TokenFault::HeaderType) }
 }
 
@@ -174,12 +198,13 @@ fn check_kind(claims: &Map<String, Value>, rules: &IssuerRules) -> Result<(), To
     Ok(())
 }
 
-fn check_times(token: &VerifiedToken, rules: &IssuerRules) -> Result<(), TokenFault> {
+/// That its times do not contradict each other, and that it lives no longer than `max_lifetime_secs`.
+pub(super) fn check_times(token: &VerifiedToken, max_lifetime_secs: Option<u64>) -> Result<(), TokenFault> {
     let after_end = |time: Option<Timestamp>| time.is_some_and(|t| t > token.expires_at);
     if after_end(token.not_before) || after_end(token.issued_at) {
         return Err(TokenFault::TimesContradict);
     }
-    let Some(max) = rules.max_lifetime_secs else { return Ok(()) };
+    let Some(max) = max_lifetime_secs else { return Ok(()) };
     let issued = token.issued_at.ok_or(TokenFault::ClaimMissing("iat".into()))?;
     let lifetime = token.expires_at.millis_since(issued);
     if u64::try_from(lifetime).is_ok_and(|millis| millis <= max.saturating_mul(1000)) {
@@ -189,17 +214,25 @@ fn check_times(token: &VerifiedToken, rules: &IssuerRules) -> Result<(), TokenFa
     }
 }
 
-fn check_audience(claims: &Map<String, Value>, rules: &IssuerRules) -> Result<(), TokenFault> {
+/// Whom the token is for; empty when it does not say.
+pub(super) fn audiences(claims: &Map<String, Value>) -> Result<Vec<&str>, TokenFault> {
     let wrong = || TokenFault::ClaimType("aud".into());
-    let audiences: Vec<&str> = match claims.get("aud") {
-        None if rules.audiences == Audiences::Any => return Ok(()),
-        None => return Err(TokenFault::ClaimMissing("aud".into())),
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(list)) => {
-            list.iter().map(|v| v.as_str().ok_or_else(wrong)).collect::<Result<_, _>>()?
-        }
-        Some(_) => return Err(wrong()),
-    };
+    match claims.get("aud") {
+        None => Ok(Vec::new()),
+        Some(Value::String(one)) => Ok(vec![one]),
+        Some(Value::Array(list)) => list.iter().map(|v| v.as_str().ok_or_else(wrong)).collect(),
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn check_audience(claims: &Map<String, Value>, rules: &IssuerRules) -> Result<(), TokenFault> {
+    if !claims.contains_key("aud") {
+        return match rules.audiences {
+            Audiences::Any => Ok(()),
+            Audiences::OneOf(_) => Err(TokenFault::ClaimMissing("aud".into())),
+        };
+    }
+    let audiences = audiences(claims)?;
     match &rules.audiences {
         Audiences::Any => Ok(()),
         Audiences::OneOf(accepted) if accepted.iter().any(|a| audiences.contains(&a.as_str())) => Ok(()),
@@ -239,7 +272,7 @@ fn subject(claims: &Map<String, Value>, rules: &IssuerRules) -> Result<String, T
 }
 
 /// A `NumericDate` (RFC 7519 section 2); fractions are rounded down.
-fn date(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Timestamp>, TokenFault> {
+pub(super) fn date(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Timestamp>, TokenFault> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     let wrong = || TokenFault::ClaimType(name.into());
     let Value::Number(number) = value else { return Err(wrong()) };
@@ -255,7 +288,7 @@ fn date(claims: &Map<String, Value>, name: &'static str) -> Result<Option<Timest
     Ok(Some(Timestamp::from_secs(secs)))
 }
 
-fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
+pub(super) fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
     claims.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 

@@ -6,8 +6,10 @@
 //! stall is seen by every call that it delays (no coordinated omission). A single call at a time shows the bare latency.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark talks to its terminal")]
 
+mod database;
 mod floor;
 mod gateway;
+mod keys;
 mod load;
 mod rig;
 mod scenario;
@@ -26,6 +28,15 @@ struct Options {
     /// Only the gRPC door, no Envoy.
     #[arg(long)]
     grpc_only: bool,
+    /// Only API keys.
+    #[arg(long)]
+    keys_only: bool,
+    /// The largest number of API keys.
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: usize,
+    /// Where `initdb` and `postgres` are; without it API keys are not measured.
+    #[arg(long, env = "TOLLGATE_TEST_POSTGRES_BIN")]
+    postgres_bin: Option<std::path::PathBuf>,
     /// Writes the result as Markdown to this file too.
     #[arg(long)]
     markdown: Option<std::path::PathBuf>,
@@ -46,13 +57,24 @@ fn main() -> anyhow::Result<()> {
             return floor::serve(port).await;
         }
         let phase = Duration::from_secs(options.seconds);
-        let rig = rig::Rig::start().await?;
-        let mut report = scenario::grpc(&rig, phase).await?;
+        let (seen, fresh) = if options.keys_only { (2, 0) } else { (scenario::SEEN, 24_000) };
+        let rig = rig::Rig::start(seen, fresh).await?;
+        let mut report = if options.keys_only { Vec::new() } else { scenario::grpc(&rig, phase).await? };
         let verify = rig.raw_verify_micros();
-        if !options.grpc_only {
+        if !options.grpc_only && !options.keys_only {
             report.extend(gateway::through_envoy(&rig, phase).await?);
         }
-        let text = table::markdown(&report, verify, &table::hardware());
+        let mut facts = keys::Facts(Vec::new());
+        if let Some(bin) = &options.postgres_bin {
+            let mut sizes: Vec<usize> = [10, 10_000].into_iter().filter(|n| *n < options.keys).collect();
+            sizes.push(options.keys);
+            let (rows, more) = keys::run(&rig, bin, &sizes, phase).await?;
+            report.extend(rows);
+            facts = more;
+        } else {
+            eprintln!("API keys are not measured: --postgres-bin does not say where initdb is");
+        }
+        let text = table::markdown(&report, &facts, verify, &table::hardware());
         println!("{text}");
         if let Some(path) = options.markdown {
             std::fs::write(path, text)?;

@@ -46,14 +46,13 @@ pub fn free_port() -> anyhow::Result<u16> {
 }
 
 impl Rig {
-    /// Makes tokens and starts everything.
-    pub async fn start() -> anyhow::Result<Self> {
+    /// Makes tokens, as many as are wanted, and starts everything.
+    pub async fn start(seen_tokens: usize, fresh_tokens: usize) -> anyhow::Result<Self> {
         let dir = TempDir::new()?;
         let key = TestKey::generate(Algorithm::RS256, "bench");
         std::fs::write(dir.path().join("jwks.json"), key.key_set())?;
-        let fresh_tokens = 24_000;
         eprintln!("making tokens");
-        let made = 10_000 + fresh_tokens;
+        let made = seen_tokens + fresh_tokens;
         let half =
             |range: std::ops::Range<usize>| range.map(|n| key.sign_claims(&claims(n))).collect::<Vec<_>>();
         let (first, second) = std::thread::scope(|scope| {

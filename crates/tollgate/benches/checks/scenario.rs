@@ -32,10 +32,11 @@ pub const OPEN_RATE: f64 = 5_000.0;
 /// Connections to the server under test.
 const CONNECTIONS: usize = 4;
 /// Tokens of the "seen before" case.
-const SEEN: usize = 10_000;
+pub const SEEN: usize = 10_000;
 
+/// Checks of one server, with these requests in turn.
 #[derive(Clone)]
-struct Checks {
+pub struct Checks {
     clients: Arc<[AuthorizationClient<Channel>]>,
     requests: Arc<[CheckRequest]>,
     next_client: Arc<AtomicUsize>,
@@ -44,7 +45,8 @@ struct Checks {
 }
 
 impl Checks {
-    async fn to(port: u16, requests: Arc<[CheckRequest]>, expect_permit: bool) -> anyhow::Result<Self> {
+    /// Connects; every answer must be a permit, or none.
+    pub async fn to(port: u16, requests: Arc<[CheckRequest]>, expect_permit: bool) -> anyhow::Result<Self> {
         let mut clients = Vec::new();
         for _ in 0..CONNECTIONS {
             let channel =

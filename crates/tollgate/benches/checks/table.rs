@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::keys::Facts;
 use crate::scenario::{OPEN_RATE, Row};
 
 /// The machine, as the kernel describes it.
@@ -16,7 +17,7 @@ pub fn hardware() -> String {
 }
 
 /// The rows as Markdown.
-pub fn markdown(rows: &[Row], raw_verify_micros: f64, hardware: &str) -> String {
+pub fn markdown(rows: &[Row], facts: &Facts, raw_verify_micros: f64, hardware: &str) -> String {
     let mut out = format!(
         "Machine: {hardware}. Closed loop: {} calls in flight. Open loop: {OPEN_RATE:.0} calls a second on the gRPC door, \
          {:.0} through Envoy, latency from the scheduled start. Alone: one call at a time. One raw RS256 signature check: \
@@ -43,6 +44,12 @@ pub fn markdown(rows: &[Row], raw_verify_micros: f64, hardware: &str) -> String 
             open.value_at_quantile(0.99),
             open.value_at_quantile(0.999),
         );
+    }
+    if !facts.0.is_empty() {
+        out.push_str("\n| API keys | |\n|---|---|\n");
+        for (what, value) in &facts.0 {
+            let _ = writeln!(out, "| {what} | {value} |");
+        }
     }
     out
 }

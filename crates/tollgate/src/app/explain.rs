@@ -227,7 +227,7 @@ fn evidence(told: &mut Explanation, facts: &Facts) {
         Evidence::Key(Lookup::Absent) => told.step("key", false, "unknown, or a wrong secret"),
         Evidence::Key(Lookup::Unavailable) => told.step("key", false, "the database cannot be asked"),
         Evidence::Key(Lookup::Found(_)) => {
-            told.step("key", true, "found in the database, and the secret is right")
+            told.step("key", true, "found in the database, and the secret is right");
         }
         Evidence::None | Evidence::Remembered(_) => {}
     }

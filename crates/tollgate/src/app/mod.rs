@@ -1,6 +1,7 @@
 //! The whole process, put together once and in order: log, store, views, doors, ports. Holds no rules.
 
 pub mod explain;
+mod login;
 mod options;
 mod reload;
 
@@ -130,6 +131,7 @@ impl App {
             jitter: Arc::clone(&jitter),
         };
         let keys = KeysView::start(options::sources(&compiled)?, None, &deps)?;
+        let login = login::login(&settings, &compiled)?;
         let api_keys =
             store.as_ref().map(|_| ApiKeysView::new(options::api_keys(&settings), Arc::clone(&metrics)));
         let last_used = store.as_ref().map(|_| Arc::new(LastUsed::new(Arc::clone(&metrics))));
@@ -157,6 +159,8 @@ impl App {
             rulebook: rulebook.clone(),
             clock: Arc::clone(&clock),
             entropy,
+            login,
+            introspection: login::introspection(&settings),
             options: options::portal(&settings),
         });
         let tasks = TaskTracker::new();
@@ -183,7 +187,7 @@ impl App {
         let (grpc_router, grpc_health) = grpc::router(Arc::clone(&gate));
         let http_doors = http::router(Arc::clone(&gate), options::http_doors(&settings));
         for (port, router) in [
-            (http_port, health.clone().router().merge(portal::router(portal))),
+            (http_port, health.clone().router().merge(portal::router(portal.clone()))),
             (grpc_port, grpc_router),
             (check_port, http_doors),
             (metrics_port, metrics_router(Arc::clone(&metrics))),
@@ -192,6 +196,7 @@ impl App {
             tasks
                 .spawn(port.serve(router, Arc::clone(&metrics), stop.closing.clone(), move || jitter.next()));
         }
+        tasks.spawn(stop.closing.clone().run_until_cancelled_owned(forget(portal)));
         tasks.spawn(follow_readiness(health.clone(), grpc_health, stop.clone()));
         tasks.spawn(
             stop.closing.clone().run_until_cancelled_owned(measure(Arc::clone(&gate), Arc::clone(&metrics))),
@@ -255,6 +260,14 @@ async fn follow_readiness(health: Health, grpc: grpc::GrpcHealth, stop: Stop) {
             () = stop.draining.cancelled() => {}
             () = tokio::time::sleep(Duration::from_millis(500)) => {}
         }
+    }
+}
+
+/// Forgets what is over, every few minutes; replicas that do the same do no harm.
+async fn forget(portal: Portal) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        portal::session::sweep(&portal).await;
     }
 }
 

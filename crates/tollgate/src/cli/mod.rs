@@ -2,7 +2,9 @@
 //! API also 69 try again later, and 77 sign in or get other rights. Where a command gives them a narrower meaning, its own
 //! module says so.
 
+mod admin;
 mod api;
+mod audit;
 mod bench;
 mod check;
 pub mod config;
@@ -68,6 +70,8 @@ enum Command {
     /// Who did what.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// First steps and emergencies at the database itself, without a running server.
+    Admin(admin::AdminArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -79,6 +83,10 @@ enum Command {
 enum AuditCommand {
     /// The latest entries, over the API.
     List(api::audit::AuditListArgs),
+    /// Check the chain of the whole log, at the database itself.
+    Verify(audit::VerifyArgs),
+    /// Write entries as lines of JSON, at the database itself.
+    Export(audit::ExportArgs),
 }
 
 /// Parses the process's arguments and runs what they ask for.
@@ -96,7 +104,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(config.as_deref(), args),
         Command::Bench(args) => bench::run(args),
         Command::Login(args) => api::login::login(args),
-        Command::Logout(args) => api::login::logout(args),
+        Command::Logout(args) => api::login::logout(&args),
         Command::Whoami(args) => api::login::whoami(args),
         Command::Keys(args) => api::keys::main(args),
         Command::Projects(args) => api::projects::main(args),
@@ -104,6 +112,9 @@ pub fn main() -> ExitCode {
         Command::ServiceAccounts(args) => api::service_accounts::main(args),
         Command::Orgs(args) => api::organizations::main(args),
         Command::Audit(AuditCommand::List(args)) => api::audit::list(args),
+        Command::Audit(AuditCommand::Verify(args)) => audit::run_verify(config.as_deref(), &args),
+        Command::Audit(AuditCommand::Export(args)) => audit::run_export(config.as_deref(), args),
+        Command::Admin(args) => admin::run(config.as_deref(), args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut script);

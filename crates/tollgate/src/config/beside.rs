@@ -40,6 +40,26 @@ pub(super) fn read_secrets(
             database.url = read("database.url_file", &file).map(Secret::new);
         }
     }
+    let mut twice: Vec<(String, &str)> = Vec::new();
+    if let Some(login) = &mut settings.portal.login {
+        match (&login.client_secret, login.client_secret_file.clone()) {
+            (Some(_), Some(_)) => {
+                twice.push(("portal.login.client_secret_file".into(), "portal.login.client_secret"));
+            }
+            (None, Some(file)) => {
+                login.client_secret = read("portal.login.client_secret_file", &file).map(Secret::new);
+            }
+            (_, None) => {}
+        }
+    }
+    for (at, client) in settings.introspection.clients.iter_mut().enumerate() {
+        let path = format!("introspection.clients[{at}].secret_file");
+        match (&client.secret, client.secret_file.clone()) {
+            (Some(_), Some(_)) => twice.push((path, "secret")),
+            (None, Some(file)) => client.secret = read(&path, &file).map(Secret::new),
+            (_, None) => {}
+        }
+    }
     let otlp = &mut settings.telemetry.otlp;
     let mut lines = BTreeMap::new();
     let mut odd_line = None;
@@ -55,6 +75,9 @@ pub(super) fn read_secrets(
     }
     for (name, value) in lines {
         otlp.headers.entry(name).or_insert(value);
+    }
+    for (path, other) in twice {
+        problems.push(Problem::new(path, format!("{other} is given too; remove one")));
     }
     if both {
         problems.push(Problem::new("database.url_file", "database.url is given too; remove one"));
@@ -79,5 +102,7 @@ pub(super) fn referenced_files(settings: &Settings) -> Vec<PathBuf> {
     }
     files.extend(settings.database.url_file.clone());
     files.extend(settings.telemetry.otlp.headers_file.clone());
+    files.extend(settings.portal.login.as_ref().and_then(|login| login.client_secret_file.clone()));
+    files.extend(settings.introspection.clients.iter().filter_map(|client| client.secret_file.clone()));
     files
 }

@@ -21,6 +21,8 @@ pub(super) fn check(settings: &Settings) -> (Vec<Problem>, Vec<Problem>) {
     found.checks(settings);
     found.issuers(settings);
     found.state_and_sight(settings);
+    found.portal(settings);
+    found.introspection(settings);
     (found.problems, found.warnings)
 }
 
@@ -186,6 +188,104 @@ impl Findings {
             if let Err(wrong) = super::validate::header_name(name) {
                 self.problem(format!("telemetry.otlp.headers.{name}"), wrong);
             }
+        }
+    }
+}
+
+/// Browser login and introspection.
+impl Findings {
+    fn portal(&mut self, settings: &Settings) {
+        let portal = &settings.portal;
+        if let Some(text) = &portal.public_url
+            && let Err(wrong) = public_url(text)
+        {
+            self.problem("portal.public_url", wrong);
+        }
+        if portal.session.idle_secs > portal.session.lifetime_secs {
+            self.problem("portal.session.idle_secs", "must not be longer than portal.session.lifetime_secs");
+        }
+        let Some(login) = &portal.login else { return };
+        if portal.public_url.is_none() {
+            self.problem(
+                "portal.public_url",
+                "missing; portal.login needs it for the way back from the issuer",
+            );
+        }
+        if settings.database.url.is_none() && settings.database.url_file.is_none() {
+            self.problem("portal.login", "needs a database for its sessions; set database.url");
+        }
+        if !login.scopes.iter().any(|scope| scope == "openid") {
+            let text = "must have 'openid' in it: without it the issuer does not say who logged in";
+            self.problem("portal.login.scopes", text);
+        }
+        let names: Vec<&str> = settings.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+        let older = settings.oauth2.as_ref().filter(|_| login.issuer == "oauth2").map(|old| old.allow_http);
+        let named = settings.issuers.iter().find(|issuer| issuer.name == login.issuer);
+        let Some(allow_http) = named.map(|issuer| issuer.allow_http).or(older) else {
+            let text = format!("no issuer is named '{}'; there is: {}", login.issuer, names.join(", "));
+            return self.problem("portal.login.issuer", text);
+        };
+        let addresses = [
+            ("discovery_url", &login.discovery_url),
+            ("authorization_url", &login.authorization_url),
+            ("token_url", &login.token_url),
+            ("end_session_url", &login.end_session_url),
+        ];
+        for (key, url) in addresses {
+            if !allow_http && url.as_deref().is_some_and(is_http) {
+                let text =
+                    format!("is not https; use https, or set allow_http on the issuer '{}'", login.issuer);
+                self.problem(format!("portal.login.{key}"), text);
+            }
+        }
+    }
+
+    fn introspection(&mut self, settings: &Settings) {
+        let clients = &settings.introspection.clients;
+        for (at, client) in clients.iter().enumerate() {
+            let path = format!("introspection.clients[{at}]");
+            if clients.iter().take(at).any(|other| other.id == client.id) {
+                self.problem(format!("{path}.id"), format!("'{}' is listed twice", client.id));
+            }
+            if client.id.contains(':') {
+                self.problem(format!("{path}.id"), "must not have ':' in it: HTTP Basic separates by it");
+            }
+            match &client.secret {
+                None if client.secret_file.is_none() => {
+                    self.problem(format!("{path}.secret"), "missing; give secret or secret_file");
+                }
+                Some(secret) if secret.reveal().chars().count() < MIN_SECRET => {
+                    let text = format!("is shorter than {MIN_SECRET} characters; use a long random one");
+                    self.problem(format!("{path}.secret"), text);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Characters of a client's secret at least.
+const MIN_SECRET: usize = 16;
+
+/// Cookies are bound to a host and sent over TLS alone, except on the developer's own machine.
+fn public_url(text: &str) -> Result<(), String> {
+    let url = url::Url::parse(text).map_err(|wrong| format!("'{text}' is not a URL: {wrong}"))?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !bare || !url.username().is_empty() || url.password().is_some() {
+        return Err("must be scheme and host alone, such as https://tollgate.example.com".into());
+    }
+    let local = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if local => Ok(()),
+        _ => {
+            Err("must be https: a session cookie is sent over TLS alone (http is accepted for localhost)"
+                .into())
         }
     }
 }

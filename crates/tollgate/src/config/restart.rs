@@ -16,6 +16,8 @@ pub fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("api", old.api == new.api),
         ("tenancy", old.tenancy == new.tenancy),
         ("keys", old.keys == new.keys),
+        ("portal", old.portal == new.portal),
+        ("introspection", old.introspection == new.introspection),
         ("logging", old.logging == new.logging),
         ("telemetry", old.telemetry == new.telemetry),
     ];

@@ -32,7 +32,8 @@ pub async fn page(State(_): State<Portal>) -> Response {
     let mut out = String::from(
         "<p>Everything a person or tool can do. The whole description is <a href=\"/api/v1/openapi.json\">openapi.json</a> \
          (OpenAPI 3.1); what an error code means is on <a href=\"/docs/problems\">the problems page</a>.</p>\
-         <p>Send an access token of your company login: <code>Authorization: Bearer …</code></p>",
+         <p>Send an access token of your company login: <code>Authorization: Bearer …</code>, or \
+         <a href=\"/login?next=/docs\">log in with this browser</a>.</p>",
     );
     let mut tag = String::new();
     for (path, methods) in document["paths"].as_object().into_iter().flatten() {
@@ -82,7 +83,7 @@ fn summary(operation: &Value) -> &str {
     operation["summary"].as_str().unwrap_or_default()
 }
 
-fn html(title: &str, body: &str) -> Response {
+pub(super) fn html(title: &str, body: &str) -> Response {
     let title = escape(title);
     let page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
@@ -98,7 +99,7 @@ fn html(title: &str, body: &str) -> Response {
 }
 
 /// Text that stands for itself in HTML.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

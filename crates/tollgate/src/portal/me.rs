@@ -25,6 +25,9 @@ pub struct MeView {
     pub groups: Vec<String>,
     /// Whether you administer the whole deployment.
     pub platform_admin: bool,
+    /// What a browser's session has to send as `X-CSRF-Token` with every write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csrf_token: Option<String>,
 }
 
 /// The person or the key that asks.
@@ -49,7 +52,8 @@ pub async fn show(State(portal): State<Portal>, asker: Asker) -> Answer<Json<MeA
         Asker::Person(person) => person,
         Asker::Key(key) => return Ok(Json(MeAnswer::Key(Box::new(KeyMeView::new(&key, portal.now()))))),
     };
-    let Person { id, name, issuer, email, groups, platform_admin, .. } = *person;
-    let view = MeView { id, name, email: email.map(|(address, _)| address), issuer, groups, platform_admin };
-    Ok(Json(MeAnswer::Person(view)))
+    let Person { id, name, issuer, email, groups, platform_admin, session, .. } = *person;
+    let email = email.map(|(address, _)| address);
+    let csrf_token = session.map(|session| session.csrf_token);
+    Ok(Json(MeAnswer::Person(MeView { id, name, email, issuer, groups, platform_admin, csrf_token })))
 }

@@ -10,6 +10,7 @@ pub mod body;
 mod docs;
 pub mod forms;
 mod group_mappings;
+pub mod introspection;
 mod invitations;
 pub mod keys;
 mod legacy_keys;
@@ -21,6 +22,7 @@ pub mod once;
 mod organizations;
 pub mod origin;
 pub mod page;
+mod parameters;
 mod people;
 pub mod person;
 pub mod problem;
@@ -28,6 +30,7 @@ mod projects;
 pub mod rights;
 mod routes;
 mod service_accounts;
+pub mod session;
 mod sign_in;
 mod token_rules;
 pub mod version;
@@ -75,6 +78,10 @@ pub struct PortalParts {
     pub clock: Arc<dyn Clock>,
     /// Random bytes, for ids and secrets.
     pub entropy: Arc<dyn Entropy>,
+    /// Login with a browser, when it is configured.
+    pub login: Option<session::Login>,
+    /// Services that may ask about credentials.
+    pub introspection: Vec<introspection::IntrospectionClient>,
     /// From the configuration.
     pub options: PortalOptions,
 }
@@ -114,6 +121,27 @@ impl Portal {
             let detail = "Projects and keys need a database. Set database.url in Tollgate's configuration.";
             problem::Problem::new(problem::Code::NotConfigured, detail)
         })
+    }
+
+    /// Login with a browser, when it is configured.
+    pub fn configured_login(&self) -> Option<&session::Login> {
+        self.0.parts.login.as_ref()
+    }
+
+    /// Login with a browser.
+    ///
+    /// # Errors
+    /// This deployment has none.
+    pub fn login(&self) -> problem::Answer<&session::Login> {
+        self.configured_login().ok_or_else(|| {
+            let detail = "Login with a browser is not configured here. An operator can set portal.login; until then, send an \
+                          access token as 'Authorization: Bearer …'.";
+            problem::Problem::new(problem::Code::NotConfigured, detail)
+        })
+    }
+
+    fn introspection(&self) -> &[introspection::IntrospectionClient] {
+        &self.0.parts.introspection
     }
 
     /// Issuers and their keys, as they are now.

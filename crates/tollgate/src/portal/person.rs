@@ -1,4 +1,4 @@
-//! Who calls the API: a person, by a token of a configured issuer.
+//! Who calls the API: a person, by a token of a configured issuer or by a browser's session.
 
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::Portal;
 use super::acquaintance::Introduction;
 use super::origin::Origin;
 use super::problem::{Answer, Code, Problem};
+use super::session::{self, SessionContext};
 use crate::store::{Author, Who};
 use crate::views::gather_token;
 
@@ -44,6 +45,8 @@ pub struct Person {
     pub platform_admin: bool,
     /// Where they call from.
     pub origin: Origin,
+    /// The browser's session by which they call, unless it is a token.
+    pub session: Option<SessionContext>,
 }
 
 impl Person {
@@ -75,12 +78,18 @@ impl FromRequestParts<Portal> for Person {
 }
 
 async fn recognise(parts: &Parts, portal: &Portal, origin: Origin) -> Answer<Person> {
-    let token = bearer(parts, portal).await?;
-    by_token(&token, portal, origin).await
+    // A token is sent on purpose; a cookie is only sent along.
+    if let Some(token) = bearer(parts, portal).await? {
+        return by_token(&token, portal, origin).await;
+    }
+    session::recognise(parts, portal, origin).await?.ok_or_else(|| {
+        let detail = "Sign in, and send the access token as 'Authorization: Bearer …'; or log in with a browser at /login.";
+        Problem::new(Code::Unauthenticated, detail)
+    })
 }
 
-/// The one bearer token of a request, verified.
-async fn bearer(parts: &Parts, portal: &Portal) -> Answer<std::sync::Arc<VerifiedToken>> {
+/// The one bearer token of a request, verified; None when it has none.
+async fn bearer(parts: &Parts, portal: &Portal) -> Answer<Option<std::sync::Arc<VerifiedToken>>> {
     let mut headers = Headers::with_capacity(2);
     for (name, value) in &parts.headers {
         headers.push(name.as_str(), value.as_bytes());
@@ -93,10 +102,7 @@ async fn bearer(parts: &Parts, portal: &Portal) -> Answer<std::sync::Arc<Verifie
             let detail = "An API key opens GET /api/v1/me only. Sign in, and send the access token as 'Authorization: Bearer …'.";
             return Err(Problem::new(Code::Unauthenticated, detail));
         }
-        None => {
-            let detail = "Sign in, and send the access token as 'Authorization: Bearer …'.";
-            return Err(Problem::new(Code::Unauthenticated, detail));
-        }
+        None => return Ok(None),
     };
     let now = portal.now();
     let gathered = gather_token(token, &rulebook, portal.tokens(), now, Instant::now() + PATIENCE).await;
@@ -107,7 +113,7 @@ async fn bearer(parts: &Parts, portal: &Portal) -> Answer<std::sync::Arc<Verifie
     if let Some(place) = gathered.remember {
         portal.tokens().put(place.digest, std::sync::Arc::clone(&token), place.epoch);
     }
-    Ok(token)
+    Ok(Some(token))
 }
 
 async fn by_token(token: &VerifiedToken, portal: &Portal, origin: Origin) -> Answer<Person> {
@@ -125,7 +131,7 @@ async fn by_token(token: &VerifiedToken, portal: &Portal, origin: Origin) -> Ans
 }
 
 /// Whether the token has any of the claims that groups are read from.
-fn tells_groups(token: &VerifiedToken, portal: &Portal) -> bool {
+pub(super) fn tells_groups(token: &VerifiedToken, portal: &Portal) -> bool {
     let rulebook = portal.rulebook().borrow();
     let rules = rulebook.policy.issuers().iter().find(|rules| *rules.name == *token.issuer);
     rules.is_some_and(|rules| rules.claim_map.groups.iter().any(|path| path.get(&token.claims).is_some()))

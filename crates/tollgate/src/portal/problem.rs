@@ -20,6 +20,8 @@ pub enum Code {
     Forbidden,
     /// 404: there is no such thing, or it is somebody else's.
     NotFound,
+    /// 400: a login at the issuer did not lead to a session here.
+    LoginFailed,
     /// 405.
     MethodNotAllowed,
     /// 400: the request breaks a rule; `errors` say where.
@@ -46,10 +48,11 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
+        Self::LoginFailed,
         Self::MethodNotAllowed,
         Self::Invalid,
         Self::Conflict,
@@ -73,11 +76,17 @@ impl Code {
         self.row().1
     }
 
+    /// The human sentence that goes with it.
+    pub const fn title(self) -> &'static str {
+        self.row().2
+    }
+
     const fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "Nobody is signed in"),
             Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "You may not do this"),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is no such thing here"),
+            Self::LoginFailed => ("login_failed", StatusCode::BAD_REQUEST, "The login did not succeed"),
             Self::MethodNotAllowed => {
                 ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed here")
             }
@@ -174,6 +183,11 @@ impl Problem {
     pub const fn retry_after(mut self, secs: u64) -> Self {
         self.retry_after_secs = Some(secs);
         self
+    }
+
+    /// What happened and what to do next.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// The stable code.

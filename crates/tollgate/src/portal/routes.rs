@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::problem::{Code, Problem};
 use super::{
-    Portal, audit, docs, group_mappings, invitations, keys, legacy_keys, me, members, organizations, people,
-    projects, service_accounts, sign_in, token_rules,
+    Portal, audit, docs, group_mappings, introspection, invitations, keys, legacy_keys, me, members,
+    organizations, people, projects, service_accounts, session, sign_in, token_rules,
 };
 
 #[derive(OpenApi)]
@@ -34,6 +34,7 @@ fn api() -> OpenApiRouter<Portal> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(me::show))
         .routes(routes!(sign_in::show))
+        .merge(session::routes())
         .merge(organizations::routes())
         .merge(group_mappings::routes())
         .merge(projects::routes())
@@ -76,6 +77,8 @@ pub fn router(portal: Portal) -> Router {
     api.route("/api/v1/openapi.json", get(docs::document(&finished(document))))
         .route("/docs", get(docs::page))
         .route("/docs/problems", get(docs::problems))
+        .merge(session::router())
+        .merge(introspection::router())
         .fallback(async || Problem::new(Code::NotFound, "Nothing is served here. /docs lists what is."))
         .method_not_allowed_fallback(async || {
             Problem::new(Code::MethodNotAllowed, "This method is not allowed here. /docs lists what is.")

@@ -66,7 +66,9 @@ const INSERT: &str = "INSERT INTO changes (seq, kind, entity, at) VALUES ($1, $2
 pub(super) const POSITION: &str = "SELECT seq, epoch FROM change_counter WHERE id = 1";
 pub(super) const SINCE: &str =
     "SELECT seq, kind, entity, at FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2";
-const BUMP: &str = "UPDATE change_counter SET epoch = epoch + 1 WHERE id = 1";
+/// The moment is part of it: the same old backup restored twice must not have the same epoch twice.
+const BUMP: &str =
+    "UPDATE change_counter SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + 1 END WHERE id = 1";
 const TRIM: &str =
     "DELETE FROM changes WHERE at < $1 AND seq < (SELECT seq FROM change_counter WHERE id = 1)";
 #[cfg(test)]
@@ -154,12 +156,21 @@ impl Store {
     /// The database gave no answer.
     pub async fn bump_epoch(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        on_tx!(tx, conn => sqlx::query(BUMP).execute(conn).await.map(drop)).map_err(|e| failed(&e))?;
+        tx.bump_epoch(now).await?;
         tx.commit(now).await
     }
 }
 
 impl Tx {
+    /// As [`Store::bump_epoch`], in this unit of work.
+    ///
+    /// # Errors
+    /// The database gave no answer.
+    pub async fn bump_epoch(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        on_tx!(self, conn => sqlx::query(BUMP).bind(now.as_millis()).execute(conn).await.map(drop))
+            .map_err(|e| failed(&e))
+    }
+
     /// Where the sequence stands as this transaction sees it.
     ///
     /// # Errors

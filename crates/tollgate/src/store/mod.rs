@@ -10,6 +10,7 @@ mod audit_log;
 mod author;
 mod changes;
 mod db;
+mod digest;
 mod fields;
 mod group_mappings;
 mod idempotency;
@@ -18,6 +19,8 @@ mod invitations;
 mod key_sets;
 mod leavers;
 mod listen;
+mod logins;
+mod logout_tokens;
 mod organization_members;
 mod organizations;
 mod people;
@@ -25,6 +28,7 @@ mod project_members;
 mod projects;
 mod refusal;
 mod service_accounts;
+mod sessions;
 mod token_rules;
 mod tx;
 mod view_rows;
@@ -42,6 +46,7 @@ pub use audit_log::{AuditActor, AuditRecord, AuditScope, ChainHead, ChainReport}
 pub use author::{Author, Origin};
 pub use changes::{CHANNEL, Change, Position};
 use db::Db;
+pub use digest::SecretDigest;
 pub use fields::{Slice, Source, State, rfc3339};
 pub use group_mappings::{GroupMapping, NewGroupMapping};
 pub use idempotency::KeptAnswer;
@@ -50,6 +55,7 @@ pub use invitations::{Acceptance, Invitation, NewInvitation};
 pub use key_sets::StoredKeySet;
 pub use leavers::LeaversKeys;
 pub use listen::ChangeListener;
+pub use logins::Login;
 pub use organization_members::OrganizationMember;
 pub use organizations::Organization;
 pub use people::{Contact, Person};
@@ -57,6 +63,7 @@ pub use project_members::ProjectMember;
 pub use projects::{NewProject, Project, ProjectEdit};
 pub use refusal::Refusal;
 pub use service_accounts::ServiceAccount;
+pub use sessions::{Alive, MAX_SESSIONS, NewSession, OwnedSession, Session};
 pub use token_rules::{NewTokenRule, TokenRule, TokenRuleKind};
 pub use tollgate_core::caller::Standing;
 pub use tx::Tx;
@@ -194,7 +201,20 @@ const STATEMENTS: &[&[&str]] = &[
     view_rows::STATEMENTS[1],
     view_rows::STATEMENTS[2],
     view_rows::STATEMENTS[3],
+    logins::STATEMENTS,
+    logout_tokens::STATEMENTS,
+    sessions::STATEMENTS,
 ];
+
+/// The number that a statement of a test gives.
+#[cfg(test)]
+pub(crate) async fn probe(store: &Store, statement: &'static str) -> i64 {
+    #![expect(clippy::unwrap_used, reason = "for tests")]
+    let mut tx = store.begin().await.unwrap();
+    let number = tx::on_tx!(tx, conn => sqlx::query_scalar(statement).fetch_one(conn).await).unwrap();
+    tx.commit(tollgate_core::time::Timestamp::from_millis(0)).await.unwrap();
+    number
+}
 
 #[cfg(test)]
 pub(crate) mod tests;

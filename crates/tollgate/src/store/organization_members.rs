@@ -130,11 +130,11 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let needed = if author.id == person { OrganizationRole::Member } else { OrganizationRole::Admin };
         let organization = self.hold_organization(author, organization, needed).await?;
+        let before = self.find_organization_member(&organization.id, person).await?;
+        let before = before.ok_or(Refusal::Missing("member"))?;
         if organization.personal {
             return Err(Refusal::Personal.into());
         }
-        let before = self.find_organization_member(&organization.id, person).await?;
-        let before = before.ok_or(Refusal::Missing("member"))?;
         self.keeps_an_admin(&organization.id, &before, None).await?;
         self.end_organization_member(author, &organization, &before, (keys, true)).await
     }

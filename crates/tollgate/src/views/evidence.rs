@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::Instant;
-use tollgate_core::credential::Token;
+use tollgate_core::apikey::PlainKey;
+use tollgate_core::credential::{Credential, Token};
 use tollgate_core::facts::{Evidence, Facts};
 use tollgate_core::jwt::{OpenToken, TokenFault};
 use tollgate_core::lookup::Lookup;
@@ -39,6 +40,31 @@ pub struct Remember {
     pub digest: [u8; 32],
     /// The key set that it was verified against.
     pub epoch: Epoch,
+}
+
+/// Looks up what [`tollgate_core::check::identify`] needs to know about a credential. Waits in two cases alone: a token's
+/// key id is new, or an API key was made a moment ago.
+pub async fn gather_credential(
+    credential: &Credential<'_>,
+    rulebook: &Rulebook,
+    tokens: &TokenCache,
+    now: Timestamp,
+    deadline: Instant,
+) -> Gathered {
+    match credential {
+        Credential::Jwt(token) => gather_token(*token, rulebook, tokens, now, deadline).await,
+        Credential::Key(key) => gather_key(key, rulebook, now, deadline).await,
+    }
+}
+
+async fn gather_key(key: &PlainKey<'_>, rulebook: &Rulebook, now: Timestamp, deadline: Instant) -> Gathered {
+    let Some(view) = &rulebook.api_keys else {
+        // No store of keys is configured, so every key is known to be unknown.
+        return Gathered::of(Facts::new(now, Evidence::Key(Lookup::Absent)));
+    };
+    let found = view.find(key, now, deadline).await;
+    let facts = Facts { late: found.late, ..Facts::new(now, Evidence::Key(found.key)) };
+    Gathered { secret: found.secret, ..Gathered::of(facts) }
 }
 
 /// Looks up what [`tollgate_core::check::identify`] needs to know about a token. Waits in one case alone: the token's key

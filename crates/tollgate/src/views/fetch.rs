@@ -1,4 +1,4 @@
-//! One bounded HTTP GET: no redirects, no proxies, a total deadline, and a size that is checked while it arrives.
+//! One bounded HTTP exchange: no redirects, no proxies, a total deadline, and a size that is checked while it arrives.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +28,9 @@ pub enum FetchError {
     /// `http://` without `allow_http`.
     #[error("{0} is not https; set allow_http on the issuer if that is meant")]
     Plain(Url),
+    /// Not a URL.
+    #[error("'{0}' is not a URL")]
+    Address(String),
     /// No answer, or none in time. The source says what failed.
     #[error("{url} could not be fetched: {why}")]
     Unreachable {
@@ -110,29 +113,56 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError`]; the body of a failed answer is not read.
     pub async fn get_dated(&self, url: &Url) -> Result<Fetched, FetchError> {
-        if url.scheme() != "https" && !(url.scheme() == "http" && self.limits.allow_http) {
-            return Err(FetchError::Plain(url.clone()));
-        }
-        let unreachable = |error: reqwest::Error| FetchError::Unreachable {
-            url: url.clone(),
-            why: innermost(&error.without_url()),
-        };
-        let response = self.client.get(url.clone()).send().await.map_err(unreachable)?;
+        self.check_scheme(url)?;
+        let response = self.client.get(url.clone()).send().await.map_err(|error| unreachable(url, error))?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(url.clone(), response.status()));
         }
         let date = response.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
         let date = date.map(str::to_owned);
+        Ok(Fetched { body: self.read(url, response).await?, date })
+    }
+
+    /// Sends a request and reads the answer whatever its status is; a redirect is an answer.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn send(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, FetchError> {
+        let text = request.uri().to_string();
+        let url = Url::parse(&text).map_err(|_| FetchError::Address(text))?;
+        self.check_scheme(&url)?;
+        let request = reqwest::Request::try_from(request).map_err(|error| unreachable(&url, error))?;
+        let response = self.client.execute(request).await.map_err(|error| unreachable(&url, error))?;
+        let mut answer = http::Response::new(Vec::new());
+        *answer.status_mut() = response.status();
+        answer.headers_mut().clone_from(response.headers());
+        *answer.body_mut() = self.read(&url, response).await?;
+        Ok(answer)
+    }
+
+    fn check_scheme(&self, url: &Url) -> Result<(), FetchError> {
+        match url.scheme() {
+            "https" => Ok(()),
+            "http" if self.limits.allow_http => Ok(()),
+            _ => Err(FetchError::Plain(url.clone())),
+        }
+    }
+
+    async fn read(&self, url: &Url, response: reqwest::Response) -> Result<Vec<u8>, FetchError> {
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
-            body.extend_from_slice(&chunk.map_err(unreachable)?);
+            body.extend_from_slice(&chunk.map_err(|error| unreachable(url, error))?);
             if body.len() > self.limits.max_bytes {
                 return Err(FetchError::TooLarge(url.clone(), self.limits.max_bytes));
             }
         }
-        Ok(Fetched { body, date })
+        Ok(body)
     }
+}
+
+fn unreachable(url: &Url, error: reqwest::Error) -> FetchError {
+    FetchError::Unreachable { url: url.clone(), why: innermost(&error.without_url()) }
 }
 
 /// The last cause in the chain: "connection refused" says more than "error sending request".

@@ -16,7 +16,7 @@ pub use api_keys::{
     ApiKeysOptions, ApiKeysStatus, ApiKeysView, Bus, Filled, FoundApiKey, KeySecret, KeySink, Source,
 };
 pub use discovery::{DiscoveryError, jwks_url};
-pub use evidence::{Gathered, Remember, gather_token};
+pub use evidence::{Gathered, Remember, gather_credential, gather_token};
 pub use fetch::{FetchError, FetchLimits, Fetched, Fetcher};
 pub use issuer::{Epoch, FoundKey, IssuerSource, IssuerStatus, KeyLocation};
 pub use keys::{Jitter, KeysView, ViewDeps};

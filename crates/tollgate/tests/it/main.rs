@@ -16,6 +16,7 @@ mod keycloak_issuer;
 mod keys_cli;
 mod keys_view;
 mod kube_stage;
+mod login;
 mod models;
 mod ops;
 mod same_verdict;

@@ -92,7 +92,7 @@ pub fn login(args: LoginArgs) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// The file of logins cannot be read or written.
-pub fn logout(args: PlainArgs) -> anyhow::Result<ExitCode> {
+pub fn logout(args: &PlainArgs) -> anyhow::Result<ExitCode> {
     super::super::runtime()?.block_on(async {
         let mut saved = SavedLogins::open(&logins_file()?)?;
         let base = args.api.base(&saved);

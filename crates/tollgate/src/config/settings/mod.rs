@@ -7,6 +7,7 @@ mod address;
 mod checks;
 mod issuer;
 mod keys;
+mod login;
 mod models;
 mod people;
 mod route;
@@ -25,6 +26,9 @@ pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
 };
 pub use self::keys::KeySettings;
+pub use self::login::{
+    IntrospectionClientSettings, IntrospectionSettings, LoginSettings, PortalSettings, SessionSettings,
+};
 pub use self::models::{ModelPolicySettings, ModelPolicyWord, ModelSettings};
 pub use self::people::{ApiSettings, CliSettings, OrganizationMakers, TenancySettings};
 pub use self::route::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
@@ -64,6 +68,10 @@ pub struct Settings {
     pub tenancy: TenancySettings,
     /// API keys.
     pub keys: KeySettings,
+    /// The people-facing port in a browser.
+    pub portal: PortalSettings,
+    /// Services that may ask whether a credential is good.
+    pub introspection: IntrospectionSettings,
     /// What is logged, and how.
     pub logging: LoggingSettings,
     /// Traces.

@@ -111,8 +111,17 @@ fn with_examples() -> String {
     for line in DEFAULT_FILE.lines() {
         let stripped = line.trim_start();
         let indent = &line[..line.len() - stripped.len()];
-        let placeholder =
-            ["tls: null", "issuers: []", "oauth2: null", "routes: []", "cli: null"].contains(&stripped);
+        let placeholder = [
+            "tls: null",
+            "issuers: []",
+            "oauth2: null",
+            "routes: []",
+            "public_url: null",
+            "login: null",
+            "clients: []",
+            "cli: null",
+        ]
+        .contains(&stripped);
         match stripped.strip_prefix("#| ") {
             Some(example) => writeln!(text, "{indent}{example}").unwrap(),
             None if placeholder => {}
@@ -137,8 +146,11 @@ fn every_key_stands_in_the_defaults_file() {
             _ => {}
         }
     }
-    // Two that cannot be switched on together with the others are commented out in the examples.
-    let text = with_examples().replace("# ca_file", "ca_file").replace("# jwks_file", "jwks_file");
+    // Some that cannot be switched on together with the others are commented out in the examples.
+    let mut text = with_examples();
+    for key in ["ca_file", "jwks_file", "client_secret_file", "secret_file"] {
+        text = text.replace(&format!("# {key}"), key);
+    }
     let mut written = BTreeSet::new();
     walk(&Node::from_yaml(&text, &|_| Origin::Default).unwrap(), "", &mut written);
     let schema = schema();
@@ -167,6 +179,8 @@ fn the_examples_of_the_defaults_file_load() {
         let path = scratch.write(name, content);
         text = text.replace(&format!("/etc/tollgate/tls/{name}"), path.to_str().unwrap());
     }
+    // A login needs a database.
+    let text = text.replace("  url: null", "  url: sqlite://state.db");
     let loaded = load_text(&text).map_err(|e| e.to_string()).unwrap();
     assert_eq!(loaded.compiled.policy.issuers().len(), 3);
     assert_eq!(loaded.compiled.policy.routes().len(), 2);

@@ -1,7 +1,14 @@
 //! The API's tests, on an in-process router over a real SQLite.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod access;
+mod backchannel;
 mod first_contact;
+mod introspection;
 mod keys;
+mod login;
 mod reference;
 pub mod rig;
+mod sessions;
+mod site;
+mod tenancy;

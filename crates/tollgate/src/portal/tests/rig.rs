@@ -21,11 +21,15 @@ use tower::ServiceExt as _;
 
 use crate::clock::Clock;
 use crate::entropy::SystemEntropy;
+use crate::portal::introspection::IntrospectionClient;
 use crate::portal::keys::KeyPolicy;
 use crate::portal::{Portal, PortalOptions, PortalParts, router};
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Metrics;
-use crate::views::{CurrentRulebook, IssuerSource, Jitter, KeyLocation, KeysView, Rulebook, ViewDeps};
+use crate::views::{
+    ApiKeysOptions, ApiKeysView, CurrentRulebook, IssuerSource, Jitter, KeyLocation, KeysView, Rulebook,
+    ViewDeps,
+};
 
 /// The group of the deployment's administrators.
 pub const ADMINS: &str = "platform-admins";
@@ -49,6 +53,17 @@ fn chat() -> Route {
 
 /// A clock that stands until it is moved.
 pub struct StandingClock(AtomicI64);
+
+impl StandingClock {
+    pub const fn at(millis: i64) -> Self {
+        Self(AtomicI64::new(millis))
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+}
 
 impl Clock for StandingClock {
     fn now(&self) -> Timestamp {
@@ -89,6 +104,27 @@ impl Reply {
     }
 }
 
+/// A service that may ask about credentials.
+pub fn introspection_clients() -> Vec<IntrospectionClient> {
+    vec![
+        IntrospectionClient::new("authorino", "s3cret-of-authorino+%"),
+        IntrospectionClient::new("other", "s3cret-of-the-other"),
+    ]
+}
+
+/// The options of a portal in tests.
+pub fn options() -> PortalOptions {
+    PortalOptions {
+        max_body_bytes: 65_536,
+        requests_per_minute: 100_000.try_into().unwrap(),
+        admin_groups: vec![ADMINS.into()],
+        open_organizations: false,
+        keys: KeyPolicy { max_per_project: 100, lifetimes: KeyLifetimes::default() },
+        trusted_proxies: vec![],
+        sign_in: None,
+    }
+}
+
 impl Api {
     /// On a fresh SQLite.
     pub async fn start() -> Self {
@@ -125,12 +161,41 @@ impl Api {
             StoreOptions { url, pool_size: 8, connect_timeout: timeout, statement_timeout: timeout };
         let store = Store::open(&options).unwrap();
         crate::store::tests::rig::becomes_ready(&store).await;
-        Self::built(store, change).await
+        Self::built(store, None, change).await
+    }
+
+    /// On a fresh SQLite, with a view of keys as the doors have it.
+    pub async fn watching() -> Self {
+        Self::with_keys(true).await
+    }
+
+    /// With a view of keys that nothing was read into.
+    pub async fn unfilled() -> Self {
+        Self::with_keys(false).await
+    }
+
+    async fn with_keys(filled: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let timeout = Duration::from_secs(5);
+        let url = format!("sqlite://{}", dir.path().join("tollgate.db").display());
+        let options =
+            StoreOptions { url, pool_size: 8, connect_timeout: timeout, statement_timeout: timeout };
+        let store = Store::open(&options).unwrap();
+        store.health().await.unwrap();
+        let metrics = Arc::new(Metrics::new(&["envoy_grpc"], Timestamp::from_millis(0)));
+        let view = ApiKeysView::new(ApiKeysOptions::default(), metrics);
+        let mut api = Self::built(Arc::clone(&store), Some(view.clone()), |_| {}).await;
+        if filled {
+            tokio::spawn(view.clone().run(store, api.clock.clone(), Arc::new(Jitter::new(1))));
+            view.ready(tokio::time::Instant::now() + timeout).await;
+        }
+        api._dir = Some(dir);
+        api
     }
 
     /// On this store.
     pub async fn with(store: Arc<Store>) -> Self {
-        Self::built(store, |_| {}).await
+        Self::built(store, None, |_| {}).await
     }
 
     /// Every file of the SQLite database, as bytes.
@@ -139,7 +204,11 @@ impl Api {
         files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
     }
 
-    async fn built(store: Arc<Store>, change: impl FnOnce(&mut PortalOptions)) -> Self {
+    async fn built(
+        store: Arc<Store>,
+        view: Option<ApiKeysView>,
+        change: impl FnOnce(&mut PortalOptions),
+    ) -> Self {
         let clock = Arc::new(StandingClock(AtomicI64::new(1_800_000_000_000)));
         let key = TestKey::generate(Algorithm::EdDSA, "k1");
         let rules =
@@ -158,27 +227,21 @@ impl Api {
             ca_file: None,
         };
         let rulebook = Rulebook {
-            api_keys: None,
+            api_keys: view,
             policy: Policy::new(vec![chat()], vec![rules]).unwrap(),
             keys: KeysView::start(vec![source], None, &deps).unwrap(),
             deadline: Duration::from_secs(5),
             max_concurrent: 100,
         };
-        let mut options = PortalOptions {
-            max_body_bytes: 65_536,
-            requests_per_minute: 100_000.try_into().unwrap(),
-            admin_groups: vec![ADMINS.into()],
-            open_organizations: false,
-            sign_in: None,
-            keys: KeyPolicy { max_per_project: 100, lifetimes: KeyLifetimes::default() },
-            trusted_proxies: vec![],
-        };
+        let mut options = options();
         change(&mut options);
         let portal = Portal::new(PortalParts {
             store: Some(Arc::clone(&store)),
             rulebook: CurrentRulebook::new(rulebook),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
+            login: None,
+            introspection: introspection_clients(),
             options,
         });
         let router = router(portal);

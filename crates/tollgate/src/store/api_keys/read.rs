@@ -56,6 +56,17 @@ impl Tx {
         self.find_key(project, id).await
     }
 
+    /// The key of this id, in whichever project: for somebody at the store itself, who has no tenant.
+    ///
+    /// # Errors
+    /// The database gave no answer, or holds an impossible key.
+    pub async fn find_key_anywhere(&mut self, id: &str) -> Result<Option<ApiKey>, StoreError> {
+        let row: Option<KeyRow> =
+            on_tx!(self, conn => sqlx::query_as(FIND_BY_ID).bind(id).fetch_optional(conn).await)
+                .map_err(|e| failed(&e))?;
+        row.map(ApiKey::try_from).transpose()
+    }
+
     /// The key that this secret is or was of. There is no tenant here: whoever asks must check that the caller may see
     /// the key's project, and answer as for an unknown key if not.
     ///

@@ -13,6 +13,7 @@ mod guests;
 mod members;
 mod people;
 pub(crate) mod rig;
+mod sessions;
 mod tenancy;
 
 use self::rig::{Postgres, at, becomes_ready, lite, options};

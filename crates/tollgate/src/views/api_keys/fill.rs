@@ -14,6 +14,8 @@ use super::within;
 use super::writer::{Missing, Writer};
 use crate::store::{BATCH, KeyRow, Rows, StoreError};
 
+/// For the position: a database that is away is noticed soon.
+const SHORT: Duration = Duration::from_secs(5);
 /// For one page.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Keys that ended longer ago are left out.
@@ -21,7 +23,7 @@ const REMEMBER_ENDED_SECS: i64 = 30 * 86_400;
 
 /// Reads everything.
 pub(super) async fn fill<S: Source>(source: &S, now: Timestamp, page: i64) -> Result<Writer, StoreError> {
-    let mut writer = Writer::new(within(PATIENCE, source.position()).await?);
+    let mut writer = Writer::new(within(SHORT, source.position()).await?);
     let mut builder = TableBuilder::new();
     let ended_since = now.plus_secs(-REMEMBER_ENDED_SECS);
     let mut last = String::new();
@@ -119,7 +121,7 @@ async fn against_tokens<S: Source>(
 ) -> Result<(), StoreError> {
     pages!(page, |after| source.token_rules(after, now), |row| writer.put_rule(row));
     pages!(page, |after| source.standing(after), |row| {
-        writer.put_standing((row.id, row.issuer, row.subject), row.active)
+        writer.put_standing((row.id, row.issuer, row.subject), row.active);
     });
     Ok(())
 }

@@ -77,11 +77,14 @@ struct OfIssuer {
 
 const SHARDS: usize = 256;
 
+/// Some values with the rules about each.
+type Shard = HashMap<String, Vec<Rule>>;
+
 /// Rules of one kind and issuer, by the value that they name.
 #[derive(Debug)]
 struct Values {
     len: AtomicUsize,
-    shards: Box<[ArcSwap<HashMap<String, Vec<Rule>>>]>,
+    shards: Box<[ArcSwap<Shard>]>,
 }
 
 impl Default for Values {
@@ -152,7 +155,7 @@ impl TokenRules {
 }
 
 impl Values {
-    fn shard(&self, value: &str) -> &ArcSwap<HashMap<String, Vec<Rule>>> {
+    fn shard(&self, value: &str) -> &ArcSwap<Shard> {
         let mut hasher = DefaultHasher::new();
         value.hash(&mut hasher);
         &self.shards[hasher.finish() as usize % SHARDS]
@@ -172,7 +175,7 @@ impl Values {
     fn edit(&self, value: &str, id: &str, rule: Option<Rule>) -> (usize, usize) {
         let shard = self.shard(value);
         let mut rules = HashMap::clone(&shard.load());
-        let count = |rules: &HashMap<String, Vec<Rule>>| rules.values().map(Vec::len).sum::<usize>();
+        let count = |rules: &Shard| rules.values().map(Vec::len).sum::<usize>();
         let before = count(&rules);
         let list = rules.entry(value.to_owned()).or_default();
         list.retain(|known| known.id != id);

@@ -52,7 +52,10 @@ impl Tracked {
         let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*error, &outcome) {
             (None, Err(now)) => {
-                tracing::warn!(error = now, "keys are answered from memory; the store cannot be followed")
+                tracing::warn!(
+                    error = now,
+                    "the store cannot be followed; API keys are answered from what is in memory"
+                );
             }
             (Some(_), Ok(())) => tracing::info!("the store is followed again"),
             _ => {}

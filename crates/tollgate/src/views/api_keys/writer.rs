@@ -205,8 +205,9 @@ impl Writer {
     }
 
     fn name_rule(&mut self, name: Name, rule: Rule) {
-        self.rules.insert(rule.id.clone(), (name.clone(), rule.expires_at));
+        let (id, expires_at) = (rule.id.clone(), rule.expires_at);
         self.snapshot.rules.put(&name, rule);
+        self.rules.insert(id, (name, expires_at));
     }
 
     /// Takes out the rule of this id, if there is one.

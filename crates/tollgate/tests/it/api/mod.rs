@@ -1,5 +1,6 @@
 //! The REST API of the running binary: generated requests against its own description, and SIGKILL between its writes.
 
+mod crash;
 mod described;
 
 use serde_json::{Value, json};

@@ -64,7 +64,9 @@ pub fn skip(reason: &str) {
 pub fn need(name: &str) -> Option<PathBuf> {
     let path = variable(name);
     if path.is_none() {
-        skip(&format!("{name} is not set; scripts/setup-tests gets the program and scripts/test sets it"));
+        skip(&format!(
+            "{name} is not set; scripts/setup-tests or scripts/setup-kube gets the program, and scripts/test runs both"
+        ));
     }
     path
 }

@@ -8,6 +8,7 @@ use tollgate::store::api_keys::KeyOwner;
 use tollgate_core::apikey::NewKey;
 
 use super::{Replicas, now};
+use crate::harness::tollgate::run;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_key_works_on_every_replica_at_once() {
@@ -140,9 +141,33 @@ async fn last_uses_are_written_at_the_latest_when_the_process_ends() {
     assert!(rig.replicas[0].terminate().await.success());
     let id = made.key.id.as_str();
     let row = format!("SELECT last_used_at, last_used_agent, version FROM api_keys WHERE id = '{id}'");
-    let row = rig.postgres.query(&row).unwrap();
+    let row = rig.query(&row);
     let [at, agent, version] = row.split('|').collect::<Vec<_>>()[..] else { panic!("{row}") };
     assert!(at.parse::<i64>().unwrap() >= before.as_millis(), "{row}");
     assert_eq!((agent, version), ("OpenAI/Python 3.1", "1"), "a use is no edit");
     assert!(!rig.replicas[0].log().contains(&made.text), "a key in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_explains_a_key_from_the_same_database() {
+    let Some(rig) = Replicas::start(1).await else { return };
+    let made = rig.make().await;
+    let config = rig.replicas[0].dir().join("tollgate.yaml");
+    let request = rig.replicas[0].dir().join("request.txt");
+    let text = format!("GET /v1/models HTTP/1.1\r\nhost: ai.test\r\nx-api-key: {}\r\n\r\n", made.text);
+    std::fs::write(&request, text).unwrap();
+    let explain = || {
+        let [config, request] = [&config, &request].map(|path| path.to_str().unwrap());
+        let out = run(&["check", "--config", config, "--request", request]);
+        (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned())
+    };
+    let (code, text) = explain();
+    assert!(code == Some(0) && text.contains("PERMIT 200") && text.contains("the secret is right"), "{text}");
+    rig.revoke(&made.key).await;
+    let (code, text) = explain();
+    assert!(
+        code == Some(1) && text.contains("key_revoked") && text.contains("the key was revoked"),
+        "{text}"
+    );
+    assert!(!text.contains(&made.text));
 }

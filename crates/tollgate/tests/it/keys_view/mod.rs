@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
 use tollgate::clock::{Clock as _, SystemClock};
 use tollgate::entropy::{Entropy as _, SystemEntropy};
 use tollgate::store::api_keys::{ApiKey, KeyCreation, KeyOwner, NewApiKey};
@@ -29,6 +30,9 @@ use crate::stand;
 /// What no revoke may exceed, whatever is broken.
 const HARD_BOUND: Duration = Duration::from_secs(5);
 
+/// Replicas that share two cores with those of another test would measure each other.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 /// Three replicas, their database, and a store of the test's own that writes as a fourth replica would.
 struct Replicas {
     replicas: Vec<Tollgate>,
@@ -36,8 +40,9 @@ struct Replicas {
     store: Arc<Store>,
     issuer: Issuer,
     signing: TestKey,
-    // Last, so that it ends last.
     postgres: Postgres,
+    // Last, so that the next test begins when all this has ended.
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// A key and its text.
@@ -60,6 +65,7 @@ fn now() -> Timestamp {
 impl Replicas {
     /// Starts everything; `None` is a visible skip.
     async fn start(count: usize) -> Option<Self> {
+        let alone = ALONE.lock().await;
         let postgres = Postgres::anywhere()?;
         let options = StoreOptions {
             url: postgres.url(),
@@ -72,15 +78,21 @@ impl Replicas {
         postgres.query(SEED).unwrap();
         let signing = TestKey::generate(Algorithm::ES256, "k1");
         let issuer = Issuer::start(&[signing.jwk()]).await;
-        let settings =
-            stand::settings(&issuer, &json!({"database": {"url": postgres.url(), "pool_size": 4}}));
+        let settings = stand::settings(
+            &issuer,
+            &json!({
+                "database": {"url": postgres.url(), "pool_size": 4, "connect_timeout_ms": 2000},
+                // What is tested is what is answered; how fast, the benchmark says.
+                "checks": {"deadline_ms": 5000},
+            }),
+        );
         let mut replicas: Vec<Tollgate> = (0..count).map(|_| Tollgate::spawn(&settings)).collect();
         let mut checkers = Vec::new();
         for replica in &mut replicas {
             replica.ready().await;
             checkers.push(Checker::connect(replica.ports.grpc).await);
         }
-        Some(Self { replicas, checkers, store, issuer, signing, postgres })
+        Some(Self { replicas, checkers, store, issuer, signing, postgres, _alone: alone })
     }
 
     /// A new key of the person in the first project, committed.
@@ -116,6 +128,11 @@ impl Replicas {
         tx.commit(now()).await.unwrap();
     }
 
+    /// Runs SQL by hand.
+    fn query(&self, sql: &str) -> String {
+        self.postgres.query(sql).unwrap_or_else(|| panic!("psql refuses: {sql}"))
+    }
+
     /// Writes by hand what changes one thing, as a process would whose notification is lost.
     fn write_silently(&self, sql: &str, kind: &str, id: &str) {
         let change = format!(
@@ -123,7 +140,7 @@ impl Replicas {
              SELECT seq, '{kind}', '{id}', {} FROM change_counter; COMMIT",
             now().as_millis()
         );
-        self.postgres.query(&change).unwrap();
+        self.query(&change);
     }
 
     /// The same, with the notification.

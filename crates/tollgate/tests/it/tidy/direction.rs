@@ -17,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
         &["dev", "ops", "app", "client", "lifecycle", "store", "config", "telemetry", "clock", "entropy"],
     ),
     ("dev", &["app", "client", "lifecycle", "listener", "config", "telemetry", "clock", "entropy"]),
-    ("ops", &["app", "views", "store", "config", "clock"]),
+    ("ops", &["app", "views", "store", "config", "clock", "entropy"]),
     (
         "app",
         &[
@@ -38,7 +38,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("portal", &["views", "listener", "store", "telemetry", "clock", "entropy"]),
     ("doors", &["meter", "views", "listener", "telemetry", "clock"]),
     ("meter", &["store", "telemetry", "clock"]),
-    ("health", &["views", "store"]),
+    ("health", &["views", "store", "clock"]),
     ("views", &["store", "telemetry", "clock"]),
     ("lifecycle", &["listener", "telemetry", "clock"]),
     ("listener", &["telemetry", "clock"]),

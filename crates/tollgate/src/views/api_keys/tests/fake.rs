@@ -134,12 +134,12 @@ impl Data {
                 self.change(Some(Change::Organization(format!("org_{}", organization % 2))));
             }
             Op::Person(person, active) => {
-                self.people.insert(person % 4 & !1, active);
-                self.change(Some(Change::Person(owner_id(person % 4 & !1))));
+                self.people.insert((person % 4) & !1, active);
+                self.change(Some(Change::Person(owner_id((person % 4) & !1))));
             }
             Op::Service(service, active) => {
-                self.services.insert(service % 4 | 1, active);
-                self.change(Some(Change::ServiceAccount(owner_id(service % 4 | 1))));
+                self.services.insert((service % 4) | 1, active);
+                self.change(Some(Change::ServiceAccount(owner_id((service % 4) | 1))));
             }
             Op::Rule(rule) => {
                 let row = TokenRuleRow {

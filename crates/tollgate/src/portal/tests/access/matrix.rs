@@ -1,0 +1,109 @@
+//! Role × endpoint. `UPDATE_REFERENCE=1 cargo test -p tollgate access` writes the committed table anew; look at its diff.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::world::{ROLES, World};
+use super::{operations, samples};
+
+const HEAD: &str = "\
+Who may do what through the API (/api/v1): the status that each role gets at each endpoint, in a world where every id
+exists and every body is good. Written and compared by a test; a new endpoint or another outcome fails it.
+
+anonymous  no credential                     owner     owner of the project
+stranger   a person, member of neither       member    member of the organization, not of the project
+viewer     of the project                    admin     administrator of the organization
+developer  of the project; the key is theirs platform  administrator of the deployment
+manager    of the project                    key       an API key of the developer
+
+404 hides what is not visible to the caller. 403 is for what they see and may not do. Keys below /api-keys are those of
+the caller's personal project; the one here is the developer's.
+
+";
+
+/// One row for each operation, one column for each role.
+async fn table() -> String {
+    let world = World::make().await;
+    let shared = world.copy().await;
+    let mut text = HEAD.to_owned();
+    let _ = write!(text, "{:<85}", "");
+    for role in ROLES {
+        let _ = write!(text, "{role:>10}");
+    }
+    text.push('\n');
+    for (method, template) in operations() {
+        let body = samples::body(&world, &method, &template)
+            .unwrap_or_else(|| panic!("{method} {template} has no sample body in access/samples.rs"));
+        let path = samples::path(&template, |name| world.ids.get(name).cloned()).unwrap_or_else(|| {
+            panic!("{method} {template} has a parameter without an id in access/world.rs")
+        });
+        let _ = write!(text, "{:<85}", format!("{method:<7}{template}"));
+        for role in ROLES {
+            let own;
+            let api = if method == "GET" {
+                &shared.api
+            } else {
+                own = world.copy().await;
+                &own.api
+            };
+            let reply = api.call(&method, &path, &world.credential(api, role), body.clone()).await;
+            let status = reply.status.as_u16();
+            assert!(status < 500 && status != 405, "{method} {path} as {role}: {status} {}", reply.body);
+            let _ = write!(text, "{status:>10}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/access-matrix.txt")
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how the reference is asked to be rewritten")]
+async fn the_committed_access_matrix_is_the_tried_one() {
+    let path = committed();
+    let tried = table().await;
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        std::fs::write(&path, &tried).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap();
+    for (line, (is, was)) in tried.lines().zip(committed.lines()).enumerate() {
+        assert_eq!(is, was, "line {} of access-matrix.txt", line + 1);
+    }
+    assert_eq!(
+        tried, committed,
+        "access-matrix.txt is out of date; run UPDATE_REFERENCE=1 cargo test -p tollgate access"
+    );
+}
+
+#[test]
+fn rights_grow_with_the_role() {
+    let table = std::fs::read_to_string(committed()).unwrap();
+    let rows = table.lines().filter(|line| line.contains("{project_id}"));
+    let mut seen = 0;
+    for row in rows {
+        let statuses: Vec<u16> = row[85..].split_whitespace().map(|status| status.parse().unwrap()).collect();
+        let [anonymous, stranger, viewer, developer, manager, owner, member, admin, platform, key] =
+            statuses[..]
+        else {
+            panic!("{row}")
+        };
+        assert_eq!((anonymous, stranger, member), (401, 404, 404), "{row}");
+        assert_eq!(key, 401, "a key opens no door but /me: {row}");
+        let may = |status: u16| status < 300;
+        for (weaker, stronger) in
+            [(viewer, developer), (developer, manager), (manager, owner), (owner, admin)]
+        {
+            assert!(!may(weaker) || may(stronger), "{row}");
+        }
+        assert!(may(admin) && may(platform), "{row}");
+        assert!(
+            [viewer, developer, manager, owner].iter().all(|status| may(*status) || *status == 403),
+            "{row}"
+        );
+        seen += 1;
+    }
+    assert!(seen > 25, "{seen}");
+}

@@ -1,0 +1,139 @@
+//! A small world in which every role exists once: made once, and copied for every try that changes something.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tollgate_core::ids::IdKind;
+use tollgate_core::time::Timestamp;
+
+use crate::portal::tests::rig::{ADMINS, Api};
+use crate::store::{Author, Origin};
+
+/// Who tries, from nobody to the administrator of the deployment.
+pub const ROLES: [&str; 10] = [
+    "anonymous",
+    "stranger",
+    "viewer",
+    "developer",
+    "manager",
+    "owner",
+    "member",
+    "admin",
+    "platform",
+    "key",
+];
+
+/// The id of the developer's key in their personal project, where the paths of the guide's time look.
+pub const PERSONAL_KEY: &str = "personal key";
+
+/// The world, asleep: a database file, and the names of what is in it.
+pub struct World {
+    dir: TempDir,
+    /// By the name of the path parameter.
+    pub ids: BTreeMap<String, String>,
+    /// A key's whole text, and the token of an open invitation.
+    pub secrets: BTreeMap<&'static str, String>,
+}
+
+/// A world awake.
+pub struct Awake {
+    pub api: Api,
+    _dir: Option<TempDir>,
+}
+
+impl World {
+    /// Makes it.
+    pub async fn make() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let api = Api::on(url(&dir.path().join("tollgate.db"))).await;
+        let mut people = BTreeMap::new();
+        for name in
+            ["founder", "stranger", "viewer", "developer", "manager", "owner", "member", "admin", "guest"]
+        {
+            let me = api.get("/me", &api.token(name, &[])).await.expect(200);
+            people.insert(name, me["id"].as_str().unwrap().to_owned());
+        }
+        let founder = api.token("founder", &[]);
+        let organization = IdKind::Organization.make(Timestamp::from_millis(1), [1; 10]);
+        let author = Author::operator("root", Origin::here(Timestamp::from_millis(1)));
+        let mut tx = api.store.begin().await.unwrap();
+        let new = (organization.as_str(), "acme", false);
+        tx.create_organization(&author, new, &people["founder"]).await.unwrap();
+        tx.commit(Timestamp::from_millis(1)).await.unwrap();
+        for (name, role) in [("member", "member"), ("admin", "admin"), ("guest", "member")] {
+            let path = format!("/organizations/{organization}/members/{}", people[name]);
+            api.call("PUT", &path, &founder, json!({"role": role})).await.expect(200);
+        }
+        let wish = json!({"organization_id": organization, "name": "research"});
+        let project = id(&api.call("POST", "/projects", &founder, wish).await.expect(201));
+        for name in ["viewer", "developer", "manager", "owner"] {
+            let path = format!("/projects/{project}/members/{}", people[name]);
+            api.call("PUT", &path, &founder, json!({"role": name})).await.expect(200);
+        }
+        let path = format!("/projects/{project}/members/{}", people["guest"]);
+        api.call("PUT", &path, &founder, json!({"role": "viewer"})).await.expect(200);
+
+        let below = format!("/projects/{project}");
+        let make = async |path: &str, by: &str, wish: Value| {
+            let by = if by == "platform" { api.token(by, &[ADMINS]) } else { api.token(by, &[]) };
+            api.call("POST", path, &by, wish).await.expect(201)
+        };
+        let account = make(&format!("{below}/service-accounts"), "founder", json!({"name": "ci"})).await;
+        let invitation = make(&format!("{below}/invitations"), "founder", json!({"role": "viewer"})).await;
+        let key = make(&format!("{below}/keys"), "developer", json!({"name": "laptop"})).await;
+        let personal = make("/api-keys", "developer", json!({"name": "home"})).await;
+        let mapping = json!({"issuer": "one", "group": "staff", "role": "member"});
+        let mapping =
+            make(&format!("/organizations/{organization}/group-mappings"), "founder", mapping).await;
+        let rule = json!({"issuer": "one", "kind": "jti", "value": "x", "reason": "lost"});
+        let rule = make("/token-rules", "platform", rule).await;
+        let ids = [
+            ("organization_id", organization),
+            ("project_id", project),
+            ("person_id", people["guest"].clone()),
+            ("service_account_id", id(&account)),
+            ("invitation_id", id(&invitation)),
+            ("key_id", id(&key)),
+            (PERSONAL_KEY, id(&personal)),
+            ("mapping_id", id(&mapping)),
+            ("rule_id", id(&rule)),
+        ];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let secrets = [("key", text(&key["secret"])), ("invitation", text(&invitation["token"]))];
+        api.store.close().await;
+        drop(api);
+        let ids = ids.into_iter().map(|(name, id)| (name.to_owned(), id)).collect();
+        Self { dir, ids, secrets: secrets.into_iter().collect() }
+    }
+
+    /// A copy of it, awake.
+    pub async fn copy(&self) -> Awake {
+        let dir = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(self.dir.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+        }
+        Awake { api: Api::on(url(&dir.path().join("tollgate.db"))).await, _dir: Some(dir) }
+    }
+
+    /// The credential of a role, in a world awake.
+    pub fn credential(&self, api: &Api, role: &str) -> String {
+        match role {
+            "anonymous" => String::new(),
+            "platform" => api.token(role, &[ADMINS]),
+            "key" => self.secrets["key"].clone(),
+            name => api.token(name, &[]),
+        }
+    }
+}
+
+/// The `id` of an answer.
+pub fn id(answer: &Value) -> String {
+    answer["id"].as_str().unwrap().to_owned()
+}
+
+fn url(path: &Path) -> String {
+    format!("sqlite://{}", path.display())
+}
