@@ -6,6 +6,7 @@
     reason = "a test that meets the unexpected must stop, and loudly"
 )]
 
+mod admin;
 mod api;
 mod doors_envoy;
 mod doors_proxies;
