@@ -133,11 +133,15 @@ async fn work(
         let made = http.post(format!("{api}/projects/{project}/keys")).bearer_auth(token).json(&wish);
         let made: Value = made.send().await.unwrap().json().await.unwrap();
         let key = made["secret"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
-        // Rightly, and then in one of the ways in which people get it wrong.
-        let ask = http.get(&door).header("host", "ai.test");
-        let allowed = ask.bearer_auth(&key).send().await.unwrap();
-        assert_eq!(allowed.status(), 200, "key {n}");
         let ask = || http.get(&door).header("host", "ai.test");
+        // Rightly, and then in one of the ways in which people get it wrong.
+        // A machine at its limits may answer late, which is 403 on this door; the next answer comes from memory.
+        let mut tries = 0;
+        while ask().bearer_auth(&key).send().await.unwrap().status() != 200 {
+            tries += 1;
+            assert!(tries < 100, "key {n} does not work");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         let wrong = match n % 8 {
             0 => ask().header("authorization", format!("Bearer {key}x")),
             1 => ask().header("authorization", format!("Basic {key}")),

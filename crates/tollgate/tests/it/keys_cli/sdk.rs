@@ -9,13 +9,15 @@ use serde_json::{Value, json};
 use crate::harness::need;
 
 /// Both SDKs.
-pub const SDKS: [&str; 2] = ["openai", "anthropic"];
+const SDKS: [&str; 2] = ["openai", "anthropic"];
 
 /// A Python that has both SDKs.
 pub struct Sdk(PathBuf);
 
+/// A call with both SDKs: `plain` or `stream`, where to, with which key, for which model.
+pub type Call<'a> = (&'a str, &'a str, &'a str, &'a str);
 /// One call: which SDK, `plain` or `stream`, where to, with which key, for which model.
-pub type Wish<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
+type Wish<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
 
 impl Sdk {
     /// `None` after a skip.
@@ -24,7 +26,7 @@ impl Sdk {
     }
 
     /// Makes the calls, one after the other.
-    pub fn calls(&self, wishes: &[Wish<'_>]) -> Vec<Value> {
+    fn calls(&self, wishes: &[Wish<'_>]) -> Vec<Value> {
         let wishes: Vec<Value> = wishes
             .iter()
             .map(|(sdk, mode, base, key, model)| {
@@ -51,10 +53,14 @@ impl Sdk {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// The same call with both SDKs.
-    pub fn both(&self, mode: &str, base: &str, key: &str, model: &str) -> [Value; 2] {
-        let said = self.calls(&SDKS.map(|sdk| (sdk, mode, base, key, model)));
-        said.try_into().unwrap()
+    /// Each call with both SDKs, in one program: a start of Python costs more than many calls.
+    pub fn both(&self, calls: &[Call<'_>]) -> Vec<[Value; 2]> {
+        let wishes: Vec<Wish<'_>> = calls
+            .iter()
+            .flat_map(|(mode, base, key, model)| SDKS.map(|sdk| (sdk, *mode, *base, *key, *model)))
+            .collect();
+        let said = self.calls(&wishes);
+        said.chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()]).collect()
     }
 }
 

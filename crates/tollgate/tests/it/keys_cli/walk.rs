@@ -75,7 +75,6 @@ async fn from_nothing_to_a_refused_key() {
     // The key that the stand itself printed.
     let log = dev.process.log();
     let demo = log.split("KEY=").nth(1).unwrap().split_whitespace().next().unwrap();
-    answered(&sdk.both("plain", &here, demo, "tollgate-demo"));
 
     let (signed_in, shown) = terminal.login(&dev, "allow").await;
     assert!(signed_in && shown.contains("as alice"), "{shown}");
@@ -86,17 +85,28 @@ async fn from_nothing_to_a_refused_key() {
     let (id, secret) = (field(&key, "id"), field(&key, "secret"));
     assert_eq!(key["project_id"], project["id"]);
 
-    // A fresh key works on every replica at once: nobody waits for anything here.
-    answered(&sdk.both("plain", &there, secret, "tollgate-demo"));
-    answered(&sdk.both("plain", &here, secret, "tollgate-demo"));
-    answered(&sdk.both("stream", &here, secret, "tollgate-demo"));
-    let codes = refused(&sdk.both("plain", &here, secret, "gpt-4o"), "PermissionDeniedError", 403);
-    assert_eq!(codes, ["model_not_allowed", "permission_error"]);
-    refused(&sdk.both("stream", &here, secret, "gpt-4o"), "PermissionDeniedError", 403);
     let mut wrong = secret.to_owned();
     wrong.replace_range(40..41, if &secret[40..41] == "A" { "B" } else { "A" });
-    for key in [wrong.as_str(), "sk-nonsense"] {
-        refused(&sdk.both("plain", &here, key, "tollgate-demo"), "AuthenticationError", 401);
+    let said = sdk.both(&[
+        // A fresh key works on every replica at once: nobody waits for anything here.
+        ("plain", &there, secret, "tollgate-demo"),
+        ("plain", &here, secret, "tollgate-demo"),
+        ("stream", &here, secret, "tollgate-demo"),
+        ("plain", &here, secret, "gpt-4o"),
+        ("stream", &here, secret, "gpt-4o"),
+        ("plain", &here, &wrong, "tollgate-demo"),
+        ("plain", &here, "sk-nonsense", "tollgate-demo"),
+        ("plain", &here, demo, "tollgate-demo"),
+    ]);
+    for answer in [&said[0], &said[1], &said[2], &said[7]] {
+        answered(answer);
+    }
+    for denial in &said[3..5] {
+        let codes = refused(denial, "PermissionDeniedError", 403);
+        assert_eq!(codes, ["model_not_allowed", "permission_error"]);
+    }
+    for denial in &said[5..7] {
+        refused(denial, "AuthenticationError", 401);
     }
 
     // A replica that never reached its database does not know any key: that is our fault, and not the caller's.
@@ -109,7 +119,7 @@ async fn from_nothing_to_a_refused_key() {
     }
     let blind_envoy = envoy(&blind, &dev, &binary).await;
     let blind_gateway = format!("http://localhost:{}", blind_envoy.port);
-    for outcome in sdk.both("plain", &blind_gateway, secret, "tollgate-demo") {
+    for outcome in sdk.both(&[("plain", &blind_gateway, secret, "tollgate-demo")]).concat() {
         assert_eq!(outcome["status"], 503, "{outcome}");
         let typed = ["InternalServerError", "ServiceUnavailableError"];
         assert!(typed.contains(&outcome["error"].as_str().unwrap()), "{outcome}");
@@ -120,8 +130,9 @@ async fn from_nothing_to_a_refused_key() {
     let rotated = terminal.json(&["keys", "rotate", id, "--project", "walk", "--overlap", "15m"]);
     let second = field(&rotated, "secret");
     for gateway in [&here, &there] {
-        answered(&sdk.both("plain", gateway, secret, "tollgate-demo"));
-        answered(&sdk.both("plain", gateway, second, "tollgate-demo"));
+        for key in [secret, second] {
+            until(gateway, key, 200).await;
+        }
     }
     let third = terminal.json(&["keys", "rotate", id, "--project", "walk", "--overlap", "now"]);
     let third = field(&third, "secret");
@@ -130,7 +141,7 @@ async fn from_nothing_to_a_refused_key() {
             let took = until(gateway, old, 401).await;
             assert!(took < PROMISE, "a replaced secret was let through for {took:?}");
         }
-        answered(&sdk.both("plain", gateway, third, "tollgate-demo"));
+        until(gateway, third, 200).await;
     }
     let found = terminal.run_with(&["keys", "lookup"], &format!("{third}\n"));
     assert!(String::from_utf8_lossy(&found.stdout).contains("my tool"), "{found:?}");
@@ -140,8 +151,9 @@ async fn from_nothing_to_a_refused_key() {
     terminal.json(&wide);
     terminal.json(&["projects", "update", "walk", "--model", "tollgate-demo"]);
     tokio::time::sleep(PROMISE).await;
-    answered(&sdk.both("plain", &there, third, "tollgate-demo"));
-    refused(&sdk.both("plain", &there, third, "gpt-4o"), "PermissionDeniedError", 403);
+    let said = sdk.both(&[("plain", &there, third, "tollgate-demo"), ("plain", &there, third, "gpt-4o")]);
+    answered(&said[0]);
+    refused(&said[1], "PermissionDeniedError", 403);
 
     // Switched off and on, suspended and resumed, ended.
     let walk = |verb: &'static str| ["keys", verb, id, "--project", "walk"];
@@ -158,8 +170,10 @@ async fn from_nothing_to_a_refused_key() {
     terminal.text(&walk("revoke"));
     let took = [until(&there, third, 401).await, until(&here, third, 401).await];
     assert!(took.iter().all(|took| *took < PROMISE), "a revoked key was let through for {took:?}");
-    for gateway in [&here, &there] {
-        refused(&sdk.both("plain", gateway, third, "tollgate-demo"), "AuthenticationError", 401);
+    for denial in
+        sdk.both(&[("plain", &here, third, "tollgate-demo"), ("plain", &there, third, "tollgate-demo")])
+    {
+        refused(&denial, "AuthenticationError", 401);
     }
     let (code, words) = terminal.fails(&["keys", "rotate", id, "--project", "walk"]);
     assert!(code == 1 && words.contains("revoked"), "{code}: {words}");

@@ -61,12 +61,12 @@ pub async fn run(session: &Session, project: &str, args: RevokeArgs) -> anyhow::
     let count = look["count"].as_u64().unwrap_or(0);
     let more = if look["more"] == true { "more than " } else { "" };
     if args.dry_run || count == 0 {
-        return show(session, &look, &format!("{more}{count} keys would be revoked"));
+        return show(session, &look, &format!("{more}{count} would be revoked"));
     }
     if session.output == Output::Table {
         session.list(look["items"].as_array().cloned().unwrap_or_default(), LIST)?;
     }
-    confirm(&format!("{more}{count} keys end for good."), args.yes)?;
+    confirm(&format!("{more}{count} of these end for good."), args.yes)?;
     body["dry_run"] = false.into();
     let mut done = session.call(&Call::post(&path, body.clone())).await?.body;
     while done["more"] == true {
@@ -79,7 +79,7 @@ pub async fn run(session: &Session, project: &str, args: RevokeArgs) -> anyhow::
         done["more"] = next["more"].clone();
     }
     match session.output {
-        Output::Table => session.done(&format!("{} keys are revoked.", text(&done["count"])), &done),
+        Output::Table => session.done(&format!("Revoked: {}.", text(&done["count"])), &done),
         Output::Json => super::super::print_json(&done),
     }
 }
