@@ -22,7 +22,7 @@ fn unknown(parameter: &str) -> String {
         "invitation_id" => IdKind::Invitation,
         "mapping_id" => IdKind::GroupMapping,
         "rule_id" => IdKind::TokenRule,
-        "session" => IdKind::Session,
+        "session_id" => IdKind::Session,
         "key_id" | PERSONAL_KEY => {
             return KeyId::from_bits(time_ordered(Timestamp::from_millis(9), [9; 10])).as_str().to_owned();
         }
