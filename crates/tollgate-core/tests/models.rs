@@ -18,6 +18,7 @@ use tollgate_core::reply::Reply;
 use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
 use tollgate_core::testing::key_record;
 use tollgate_core::time::Timestamp;
+use tollgate_core::token_controls::TokenControls;
 
 fn models(json: &str) -> ModelPolicy {
     serde_json::from_str(json).unwrap()
@@ -105,7 +106,10 @@ fn ask<T>(policy: &Policy, ask: Ask<'_>, see: impl FnOnce(&Verdict<'_>, &Reply<'
     Arc::make_mut(&mut key.project).models = models(ask.project);
     let input = CheckInput::parse(raw, policy).unwrap();
     let evidence = Evidence::Key(Lookup::Found(Arc::new(key)));
-    let verdict = decide(&Facts { now: Timestamp::from_secs(1), late: false, evidence }, &input);
+    let verdict = decide(
+        &Facts { now: Timestamp::from_secs(1), late: false, evidence, controls: TokenControls::default() },
+        &input,
+    );
     let reply = Reply::new(&verdict, Some(&input), policy, CheckId::from_bits(1));
     see(&verdict, &reply)
 }
