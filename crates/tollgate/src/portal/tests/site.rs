@@ -128,7 +128,7 @@ pub fn login_options(issuer: &str) -> LoginOptions {
         client_id: CLIENT.into(),
         client_secret: Some("s3cret/+ä".into()),
         scopes: vec!["openid".into(), "profile".into()],
-        discovery_url: Some(format!("{}/.well-known/openid-configuration", issuer).parse().unwrap()),
+        discovery_url: Some(format!("{issuer}/.well-known/openid-configuration").parse().unwrap()),
         authorization_url: None,
         token_url: None,
         end_session_url: None,
