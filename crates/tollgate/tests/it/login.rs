@@ -1,10 +1,16 @@
-//! Login with a browser at a real Keycloak: its login form, its tokens, and its word that somebody is logged out.
+//! Login with a browser, at a real Keycloak and at the development issuer: their login forms, their tokens, and Keycloak's
+//! word that somebody is logged out.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tollgate::clock::SystemClock;
+use tollgate::dev::issuer::{DevIssuer, DevIssuerOptions};
+use tollgate::entropy::SystemEntropy;
 use url::Url;
 
 use crate::harness::client;
@@ -66,19 +72,30 @@ impl Browser {
         self.send(Method::GET, url, &[], &[]).await
     }
 
-    /// Fills in Keycloak's login form; the address that it sends the browser to.
-    async fn pass_keycloak(&mut self, target: &Url) -> Url {
+    /// Fills in the issuer's login form, hidden fields included; the address that it sends the browser to.
+    async fn pass_issuer(&mut self, target: &Url, password: &str) -> Url {
         let page = self.get(target).await;
         // Who has a session there already is sent back at once.
         if let Some(back) = page.location {
             return back;
         }
         assert_eq!(page.status, 200, "{}", page.text);
-        let action = page.text.split("action=\"").nth(1).unwrap_or_else(|| panic!("no form: {}", page.text));
-        let action: Url = action.split('"').next().unwrap().replace("&amp;", "&").parse().unwrap();
-        let form = [("username", USER), ("password", PASSWORD)];
-        let page = self.send(Method::POST, &action, &[], &form).await;
-        page.location.unwrap_or_else(|| panic!("Keycloak did not let {USER} in: {}", page.text))
+        let attribute = |tag: &str, name: &str| {
+            let value = tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
+            Some(value.replace("&amp;", "&"))
+        };
+        let tags = |start: &str| -> Vec<String> {
+            page.text.split(start).skip(1).map(|tag| tag.split('>').next().unwrap().to_owned()).collect()
+        };
+        let form = tags("<form").into_iter().next().unwrap_or_else(|| panic!("no form: {}", page.text));
+        let action: Url = attribute(&form, "action").unwrap().parse().unwrap();
+        let hidden = tags("<input").into_iter().filter(|tag| tag.contains("type=\"hidden\""));
+        let mut fields: Vec<(String, String)> =
+            hidden.filter_map(|tag| Some((attribute(&tag, "name")?, attribute(&tag, "value")?))).collect();
+        fields.extend([("username".into(), USER.into()), ("password".into(), password.into())]);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let page = self.send(Method::POST, &action, &[], &fields).await;
+        page.location.unwrap_or_else(|| panic!("the issuer did not let {USER} in: {}", page.text))
     }
 }
 
@@ -87,6 +104,16 @@ struct Stand {
     tollgate: Tollgate,
     keycloak: &'static Keycloak,
     realm: &'static str,
+}
+
+/// Starts Tollgate again with a database and browser login; where the portal is. Its own port is part of its settings.
+async fn open_portal(tollgate: &mut Tollgate, mut settings: Value, login: &Value) -> String {
+    let here = format!("http://127.0.0.1:{}", tollgate.ports.http);
+    settings["database"] = json!({"url": format!("sqlite://{}", tollgate.dir().join("state.db").display())});
+    settings["portal"] = json!({"public_url": here, "login": login});
+    tollgate.rewrite(&settings);
+    tollgate.restart().await;
+    here
 }
 
 impl Stand {
@@ -130,7 +157,7 @@ impl Stand {
     /// Logs in; the address with the code that led in.
     async fn log_in(&self, browser: &mut Browser) -> Url {
         let begun = browser.get(&self.at("/login?next=/docs/problems")).await;
-        let back = browser.pass_keycloak(&begun.location.expect("to Keycloak")).await;
+        let back = browser.pass_issuer(&begun.location.expect("to Keycloak"), PASSWORD).await;
         assert!(back.as_str().starts_with(self.at("/login/callback?").as_str()), "{back}");
         let page = browser.get(&back).await;
         assert_eq!((page.status, page.location), (303, Some(self.at("/docs/problems"))), "{}", page.text);
@@ -151,7 +178,7 @@ impl Stand {
         let target = format!(
             "{endpoint}/auth?client_id=agent&response_type=code&scope=openid&redirect_uri=http%3A%2F%2F127.0.0.1%3A9%2Fagent"
         );
-        let back = browser.pass_keycloak(&target.parse().unwrap()).await;
+        let back = browser.pass_issuer(&target.parse().unwrap(), PASSWORD).await;
         let code = back.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
         let form = [
             ("grant_type", "authorization_code"),
@@ -240,4 +267,39 @@ async fn keycloak_logs_a_person_out_and_their_tokens_die_at_the_gateway() {
     let mut again = Browser::new();
     stand.log_in(&mut again).await;
     assert!(stand.me(&mut again).await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_logs_in_at_the_development_issuer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/realms/master", listener.local_addr().unwrap());
+    let options = DevIssuerOptions { issuer_url: url.clone(), ..DevIssuerOptions::default() };
+    let issuer = DevIssuer::new(options, Arc::new(SystemClock), Arc::new(SystemEntropy)).unwrap();
+    let service = issuer.router().into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    let settings = json!({
+        "issuers": [{"name": "dev", "issuer": url, "audiences": ["account"], "allow_http": true}],
+        "tenancy": {"admin_groups": ["engineering"]},
+    });
+    let mut tollgate = Tollgate::start(&settings).await;
+    // A public client, as `tollgate dev` has it: PKCE alone proves it.
+    let login = json!({"issuer": "dev", "client_id": "tollgate-dev"});
+    let here: Url = open_portal(&mut tollgate, settings, &login).await.parse().unwrap();
+    let mut browser = Browser::new();
+    let begun = browser.get(&here.join("/login?next=/docs").unwrap()).await;
+    assert_eq!(browser.cookies.len(), 1);
+    let back = browser.pass_issuer(&begun.location.expect("to the issuer"), USER).await;
+    let arrived = browser.get(&back).await;
+    assert_eq!(
+        (arrived.status, arrived.location),
+        (303, Some(here.join("/docs").unwrap())),
+        "{}",
+        arrived.text
+    );
+    assert!(browser.cookies.contains_key("tollgate-session") && browser.cookies.len() == 1);
+    let me = browser.get(&here.join("/api/v1/me").unwrap()).await;
+    let me: Value = serde_json::from_str(&me.text).unwrap();
+    assert_eq!((me["name"].as_str(), me["email"].as_str()), (Some(USER), Some("alice@example.com")));
+    assert_eq!(me["platform_admin"], true, "groups that stand in the access token alone: {me}");
+    assert_eq!(browser.get(&back).await.status, 400, "the code and the state are used up");
 }

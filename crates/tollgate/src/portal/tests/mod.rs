@@ -3,7 +3,6 @@
 
 mod access;
 mod backchannel;
-mod dev_issuer;
 mod first_contact;
 mod introspection;
 mod keys;
