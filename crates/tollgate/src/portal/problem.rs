@@ -42,7 +42,7 @@ pub enum Code {
     Internal,
     /// 503: something we need is away.
     Unavailable,
-    /// 503: this deployment has no database.
+    /// 503: this deployment is not configured for it.
     NotConfigured,
 }
 
@@ -110,7 +110,7 @@ impl Code {
             }
             Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Not available right now"),
             Self::NotConfigured => {
-                ("not_configured", StatusCode::SERVICE_UNAVAILABLE, "This deployment has no database")
+                ("not_configured", StatusCode::SERVICE_UNAVAILABLE, "This is not configured here")
             }
         }
     }
