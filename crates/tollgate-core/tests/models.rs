@@ -105,7 +105,7 @@ fn ask<T>(policy: &Policy, ask: Ask<'_>, see: impl FnOnce(&Verdict<'_>, &Reply<'
     Arc::make_mut(&mut key.project).models = models(ask.project);
     let input = CheckInput::parse(raw, policy).unwrap();
     let evidence = Evidence::Key(Lookup::Found(Arc::new(key)));
-    let verdict = decide(&Facts { now: Timestamp::from_secs(1), late: false, evidence }, &input);
+    let verdict = decide(&Facts::new(Timestamp::from_secs(1), evidence), &input);
     let reply = Reply::new(&verdict, Some(&input), policy, CheckId::from_bits(1));
     see(&verdict, &reply)
 }
