@@ -51,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = wire::origin(&message, parsed.as_ref().ok());
     let policy = policy();
     let input = parsed.and_then(|raw| CheckInput::parse(raw, policy));
-    let facts = Facts { now: Timestamp::from_secs(1), late: false, evidence: Evidence::None };
+    let facts = Facts::new(Timestamp::from_secs(1), Evidence::None);
     let verdict = match &input {
         Ok(input) => decide(&facts, input),
         Err(denial) => Err(denial.clone()),

@@ -206,10 +206,7 @@ impl Findings {
         }
         let Some(login) = &portal.login else { return };
         if portal.public_url.is_none() {
-            self.problem(
-                "portal.public_url",
-                "missing; portal.login needs it for the way back from the issuer",
-            );
+            self.problem("portal.login", "needs portal.public_url, for the way back from the issuer");
         }
         if settings.database.url.is_none() && settings.database.url_file.is_none() {
             self.problem("portal.login", "needs a database for its sessions; set database.url");
@@ -222,7 +219,8 @@ impl Findings {
         let older = settings.oauth2.as_ref().filter(|_| login.issuer == "oauth2").map(|old| old.allow_http);
         let named = settings.issuers.iter().find(|issuer| issuer.name == login.issuer);
         let Some(allow_http) = named.map(|issuer| issuer.allow_http).or(older) else {
-            let text = format!("no issuer is named '{}'; there is: {}", login.issuer, names.join(", "));
+            let known = if names.is_empty() { "none is configured".into() } else { names.join(", ") };
+            let text = format!("no issuer is named '{}'; known: {known}", login.issuer);
             return self.problem("portal.login.issuer", text);
         };
         let addresses = [

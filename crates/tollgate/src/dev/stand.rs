@@ -372,12 +372,26 @@ fn own_issuer(url: &str, audiences: &[String]) -> Value {
     })
 }
 
+/// Login with a browser at the built-in issuer, as a public client. The issuer is asked by address, like for its keys.
+fn browser_login(ports: Ports) -> Value {
+    let issuer = format!("http://127.0.0.1:{}/realms/master", ports.issuer_port);
+    json!({
+        "public_url": format!("http://localhost:{}", ports.http_port),
+        "login": {
+            "issuer": "dev",
+            "client_id": "tollgate-dev",
+            "discovery_url": format!("{issuer}/.well-known/openid-configuration"),
+            "token_url": format!("{issuer}/protocol/openid-connect/token"),
+        },
+    })
+}
+
 fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> {
     let Ports { http_port, grpc_port, check_port, metrics_port, .. } = options.ports;
     let listen = |port: u16| json!({"listen": loopback(port).to_string()});
     let own = || format!("sqlite://{}", options.state_dir.join("tollgate.db").display());
     let database = options.database.clone().unwrap_or_else(own);
-    serde_json::from_value(json!({
+    let mut whole = json!({
         "server": {
             "http": listen(http_port), "grpc": listen(grpc_port),
             "check": listen(check_port), "metrics": listen(metrics_port),
@@ -389,6 +403,9 @@ fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> 
         "checks": {"unauthenticated_status": options.unauthenticated_status},
         "issuers": [issuer],
         "routes": [{"name": "everything", "hosts": ["*"], "paths": [{"prefix": "/"}], "access": "authenticated"}],
-    }))
-    .context("the stand's configuration")
+    });
+    if let IssuerChoice::BuiltIn { .. } = &options.issuer {
+        whole["portal"] = browser_login(options.ports);
+    }
+    serde_json::from_value(whole).context("the stand's configuration")
 }

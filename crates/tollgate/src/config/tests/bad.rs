@@ -76,6 +76,55 @@ const TABLE: &[(&str, &str)] = &[
         concat!("models: {aliases: {fast: m}}\n", route!("models: [fast]")),
         "routes[0].models[0]: 'fast' is an alias; list what it stands for: 'm'",
     ),
+    // browser login and introspection
+    ("portal: {login: {client_id: a}}", "portal.login.issuer: missing"),
+    (
+        "{database: {url: 'sqlite://a'}, portal: {public_url: 'https://t', login: {issuer: x, client_id: a}}}",
+        "c.yaml:1: portal.login.issuer: no issuer is named 'x'; known: none is configured",
+    ),
+    (
+        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], database: {url: 'sqlite://a'}, \
+         portal: {login: {issuer: x, client_id: a}}}",
+        "c.yaml:1: portal.login: needs portal.public_url",
+    ),
+    (
+        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], \
+         portal: {public_url: 'https://t', login: {issuer: x, client_id: a}}}",
+        "portal.login: needs a database",
+    ),
+    (
+        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], database: {url: 'sqlite://a'}, \
+         portal: {public_url: 'https://t', login: {issuer: x, client_id: a, scopes: [email]}}}",
+        "portal.login.scopes: must have 'openid' in it",
+    ),
+    (
+        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], database: {url: 'sqlite://a'}, \
+         portal: {public_url: 'https://t', login: {issuer: x, client_id: a, client_secret: b, client_secret_file: /c}}}",
+        "portal.login.client_secret_file: portal.login.client_secret is given too",
+    ),
+    (
+        "{issuers: [{name: x, issuer: 'https://x', audiences: any}], database: {url: 'sqlite://a'}, \
+         portal: {public_url: 'https://t', login: {issuer: x, client_id: a, token_url: 'http://x/token'}}}",
+        "portal.login.token_url: is not https",
+    ),
+    ("portal: {public_url: 'http://tollgate.example.com'}", "portal.public_url: must be https"),
+    ("portal: {public_url: 'https://a.example.com/portal'}", "must be scheme and host alone"),
+    ("portal: {public_url: 'https://u:p@a.example.com'}", "must be scheme and host alone"),
+    ("portal: {session: {idle_secs: 90000}}", "must not be longer than portal.session.lifetime_secs"),
+    (
+        "introspection: {clients: [{id: a}]}",
+        "introspection.clients[0].secret: missing; give secret or secret_file",
+    ),
+    ("introspection: {clients: [{id: a, secret: short}]}", "is shorter than 16 characters"),
+    ("introspection: {clients: [{id: 'a:b', secret: 0123456789abcdef}]}", "must not have ':' in it"),
+    (
+        "introspection: {clients: [{id: a, secret: 0123456789abcdef}, {id: a, secret: 0123456789abcdeg}]}",
+        "introspection.clients[1].id: 'a' is listed twice",
+    ),
+    (
+        "introspection: {clients: [{id: a, secret_file: /does/not/exist}]}",
+        "introspection.clients[0].secret_file: cannot read",
+    ),
     // listeners
     ("server: {http: {listen: 3000}}", "server.http.listen: expected text, found a number"),
     ("server: {http: {listen: 'localhost:3000'}}", "'localhost:3000': write an IP address and a port"),

@@ -59,8 +59,8 @@ pub async fn show(State(portal): State<Portal>, person: Person) -> Answer<Json<P
 
 /// Ends one of my sessions.
 #[utoipa::path(
-    delete, path = "/me/sessions/{session}", tag = "me",
-    params(("session" = String, Path, description = "`ses_…`")),
+    delete, path = "/me/sessions/{session_id}", tag = "me",
+    params(("session_id" = String, Path, description = "`ses_…`")),
     responses(
         (status = 204, description = "It is ended."),
         (status = 401, body = ProblemDocument, content_type = "application/problem+json"),

@@ -3,6 +3,7 @@
 
 mod access;
 mod backchannel;
+mod dev_issuer;
 mod first_contact;
 mod introspection;
 mod keys;

@@ -200,3 +200,36 @@ async fn other_methods_and_media_types() {
         assert_eq!(browser.get(path).await.status, 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_store_that_is_away_is_503_and_logs_nobody_out() {
+    let site = Site::start().await;
+    let mut browser = Browser::new(&site);
+    browser.log_in().await;
+    let begun = browser.begin("/login").await;
+    site.will_answer(&site.id_claims(&begun));
+    let kept = browser.cookies.clone();
+    site.store.close().await;
+    let callback = format!("/login/callback?code=c-1&state={}&iss={}", begun.state, site.issuer.url);
+    for (method, path) in [
+        ("GET", "/api/v1/me"),
+        ("GET", "/api/v1/me/sessions"),
+        ("GET", "/login"),
+        ("GET", callback.as_str()),
+        ("POST", "/logout"),
+    ] {
+        let page = Browser { site: &site, cookies: kept.clone() }.send(method, path, &[], "").await;
+        assert_eq!(
+            (page.status.as_u16(), page.json()["code"].as_str()),
+            (503, Some("unavailable")),
+            "{method} {path}"
+        );
+        assert_eq!(page.headers["retry-after"], "1", "{path}");
+        let cookies: Vec<_> = page.headers.get_all("set-cookie").iter().collect();
+        assert!(cookies.iter().all(|line| !line.to_str().unwrap().starts_with("__Host-tollgate=")), "{path}");
+    }
+    let form = [FORM];
+    let body = format!("logout_token={}", site.logout_token(&json!({})));
+    let page = Browser::new(&site).send("POST", "/logout/backchannel", &form, &body).await;
+    assert_eq!(page.status, 503, "the issuer is told to try again, not that it was wrong");
+}

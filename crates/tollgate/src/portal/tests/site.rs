@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 use url::Url;
 
 use super::rig::{StandingClock, options as portal_options};
-use crate::clock::Clock as _;
+use crate::clock::Clock;
 use crate::entropy::SystemEntropy;
 use crate::portal::session::{Login, LoginOptions};
 use crate::portal::{Portal, PortalParts, router};
@@ -105,6 +105,88 @@ async fn token(State(issuer): State<Arc<Issuer>>, headers: HeaderMap, body: Stri
     }
 }
 
+/// An empty SQLite in a directory of its own.
+pub async fn fresh_store() -> (Arc<Store>, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let timeout = Duration::from_secs(5);
+    let store = Store::open(&StoreOptions {
+        url: format!("sqlite://{}", dir.path().join("tollgate.db").display()),
+        pool_size: 4,
+        connect_timeout: timeout,
+        statement_timeout: timeout,
+    })
+    .unwrap();
+    store.health().await.unwrap();
+    (store, dir)
+}
+
+/// Login as a confidential client of this issuer.
+pub fn login_options(issuer: &str) -> LoginOptions {
+    LoginOptions {
+        public_url: HERE.parse().unwrap(),
+        issuer: "one".into(),
+        client_id: CLIENT.into(),
+        client_secret: Some("s3cret/+ä".into()),
+        scopes: vec!["openid".into(), "profile".into()],
+        discovery_url: Some(format!("{issuer}/.well-known/openid-configuration").parse().unwrap()),
+        authorization_url: None,
+        token_url: None,
+        end_session_url: None,
+        logout_type_required: false,
+        attempts_per_minute: 1000.try_into().unwrap(),
+        idle: Duration::from_secs(3600),
+        lifetime: Duration::from_secs(8 * 3600),
+        fetch: FetchLimits {
+            timeout: Duration::from_secs(2),
+            max_bytes: 65_536,
+            allow_http: true,
+            ca_file: None,
+        },
+    }
+}
+
+/// A portal that trusts the issuer `one` of this URL and key set.
+pub fn portal(
+    store: &Arc<Store>,
+    clock: Arc<dyn Clock>,
+    (issuer, key_set): (&str, String),
+    login: Login,
+) -> Router {
+    let audiences = Audiences::OneOf(vec!["api".into()]);
+    let rules = Arc::new(IssuerRules::new("one", vec![issuer.to_owned()], audiences));
+    let metrics = Arc::new(Metrics::new(&["envoy_grpc"], clock.now()));
+    let deps = ViewDeps { store: None, clock: clock.clone(), metrics, jitter: Arc::new(Jitter::new(1)) };
+    let source = IssuerSource {
+        rules: Arc::clone(&rules),
+        location: KeyLocation::Static { document: key_set },
+        allow_http: true,
+        refresh: Duration::from_secs(3600),
+        cooldown: Duration::from_secs(3600),
+        max_stale: Duration::from_secs(86_400),
+        fetch_timeout: Duration::from_secs(1),
+        max_bytes: 1 << 20,
+        ca_file: None,
+    };
+    let mut policy = Policy::new(vec![], vec![rules]).unwrap();
+    policy.max_token_bytes = 8192;
+    let rulebook = Rulebook {
+        policy,
+        keys: KeysView::start(vec![source], None, &deps).unwrap(),
+        api_keys: None,
+        deadline: Duration::from_secs(5),
+        max_concurrent: 100,
+    };
+    router(Portal::new(PortalParts {
+        store: Some(Arc::clone(store)),
+        rulebook: CurrentRulebook::new(rulebook),
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        login: Some(login),
+        introspection: vec![],
+        options: portal_options(),
+    }))
+}
+
 /// The portal and its issuer.
 pub struct Site {
     pub issuer: Arc<Issuer>,
@@ -127,74 +209,14 @@ impl Site {
     }
 
     pub async fn start_with(change: impl FnOnce(&mut LoginOptions)) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let timeout = Duration::from_secs(5);
-        let store = Store::open(&StoreOptions {
-            url: format!("sqlite://{}", dir.path().join("tollgate.db").display()),
-            pool_size: 4,
-            connect_timeout: timeout,
-            statement_timeout: timeout,
-        })
-        .unwrap();
-        store.health().await.unwrap();
+        let (store, dir) = fresh_store().await;
         let issuer = Issuer::start().await;
         let clock = Arc::new(StandingClock::at(1_800_000_000_000));
-        let audiences = Audiences::OneOf(vec!["api".into()]);
-        let rules = Arc::new(IssuerRules::new("one", vec![issuer.url.clone()], audiences));
-        let metrics = Arc::new(Metrics::new(&["envoy_grpc"], clock.now()));
-        let deps = ViewDeps { store: None, clock: clock.clone(), metrics, jitter: Arc::new(Jitter::new(1)) };
-        let source = IssuerSource {
-            rules: Arc::clone(&rules),
-            location: KeyLocation::Static { document: issuer.key.key_set() },
-            allow_http: true,
-            refresh: Duration::from_secs(3600),
-            cooldown: Duration::from_secs(3600),
-            max_stale: Duration::from_secs(86_400),
-            fetch_timeout: Duration::from_secs(1),
-            max_bytes: 1 << 20,
-            ca_file: None,
-        };
-        let mut policy = Policy::new(vec![], vec![rules]).unwrap();
-        policy.max_token_bytes = 8192;
-        let rulebook = Rulebook {
-            policy,
-            keys: KeysView::start(vec![source], None, &deps).unwrap(),
-            api_keys: None,
-            deadline: Duration::from_secs(5),
-            max_concurrent: 100,
-        };
-        let mut options = LoginOptions {
-            public_url: HERE.parse().unwrap(),
-            issuer: "one".into(),
-            client_id: CLIENT.into(),
-            client_secret: Some("s3cret/+ä".into()),
-            scopes: vec!["openid".into(), "profile".into()],
-            discovery_url: Some(format!("{}/.well-known/openid-configuration", issuer.url).parse().unwrap()),
-            authorization_url: None,
-            token_url: None,
-            end_session_url: None,
-            logout_type_required: false,
-            attempts_per_minute: 1000.try_into().unwrap(),
-            idle: Duration::from_secs(3600),
-            lifetime: Duration::from_secs(8 * 3600),
-            fetch: FetchLimits {
-                timeout: Duration::from_millis(400),
-                max_bytes: 65_536,
-                allow_http: true,
-                ca_file: None,
-            },
-        };
+        let mut options = login_options(&issuer.url);
         change(&mut options);
-        let portal = Portal::new(PortalParts {
-            store: Some(Arc::clone(&store)),
-            rulebook: CurrentRulebook::new(rulebook),
-            clock: clock.clone(),
-            entropy: Arc::new(SystemEntropy),
-            login: Some(Login::new(options).unwrap()),
-            introspection: vec![],
-            options: portal_options(),
-        });
-        Self { issuer, clock, store, router: router(portal), _dir: dir }
+        let router =
+            portal(&store, clock.clone(), (&issuer.url, issuer.key.key_set()), Login::new(options).unwrap());
+        Self { issuer, clock, store, router, _dir: dir }
     }
 
     /// A good ID token for this login.

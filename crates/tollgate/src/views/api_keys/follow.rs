@@ -105,6 +105,9 @@ async fn trim(store: &Store, clock: &dyn Clock, jitter: &Jitter) {
         if let Err(error) = store.trim_changes(clock.now().plus_secs(-KEEP_CHANGES_SECS)).await {
             tracing::debug!(%error, "old changes were not forgotten; the next try is in an hour");
         }
+        if let Err(error) = store.forget_expired_token_rules(clock.now()).await {
+            tracing::debug!(%error, "token rules that are over were not forgotten; the next try is in an hour");
+        }
     }
 }
 

@@ -17,7 +17,7 @@ developer  of the project; the key is theirs platform  administrator of the depl
 manager    of the project                    key       an API key of the developer
 
 404 hides what is not visible to the caller. 403 is for what they see and may not do. Keys below /api-keys are those of
-the caller's personal project; the one here is the developer's.
+the caller's personal project; the one here is the developer's. So is the session below /me/sessions.
 
 ";
 

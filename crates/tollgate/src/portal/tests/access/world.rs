@@ -8,8 +8,9 @@ use tempfile::TempDir;
 use tollgate_core::ids::IdKind;
 use tollgate_core::time::Timestamp;
 
+use crate::clock::Clock as _;
 use crate::portal::tests::rig::{ADMINS, Api};
-use crate::store::{Author, Origin};
+use crate::store::{Author, NewSession, Origin, SecretDigest};
 
 /// Who tries, from nobody to the administrator of the deployment.
 pub const ROLES: [&str; 10] = [
@@ -89,6 +90,7 @@ impl World {
             make(&format!("/organizations/{organization}/group-mappings"), "founder", mapping).await;
         let rule = json!({"issuer": "one", "kind": "jti", "value": "x", "reason": "lost"});
         let rule = make("/token-rules", "platform", rule).await;
+        let session = session(&api, &people["developer"]).await;
         let ids = [
             ("organization_id", organization),
             ("project_id", project),
@@ -99,6 +101,7 @@ impl World {
             (PERSONAL_KEY, id(&personal)),
             ("mapping_id", id(&mapping)),
             ("rule_id", id(&rule)),
+            ("session_id", session),
         ];
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let secrets = [("key", text(&key["secret"])), ("invitation", text(&invitation["token"]))];
@@ -127,6 +130,29 @@ impl World {
             name => api.token(name, &[]),
         }
     }
+}
+
+/// A browser's session of this person.
+async fn session(api: &Api, person: &str) -> String {
+    let (begin, id) = (api.clock.now(), IdKind::Session.make(Timestamp::from_millis(1), [1; 10]));
+    let new = NewSession {
+        digest: SecretDigest::of("a browser's secret"),
+        id: id.clone(),
+        person_id: person.to_owned(),
+        issuer: "one".into(),
+        sid: None,
+        groups: Vec::new(),
+        email_verified: false,
+        authenticated_at: begin,
+        created_at: begin,
+        expires_at: begin.plus_secs(3600),
+        address: None,
+        user_agent: None,
+    };
+    let mut tx = api.store.begin().await.unwrap();
+    tx.add_session(&new).await.unwrap();
+    tx.commit(begin).await.unwrap();
+    id
 }
 
 /// The `id` of an answer.
