@@ -109,7 +109,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
     ("portal: {public_url: 'http://tollgate.example.com'}", "portal.public_url: must be https"),
     ("portal: {public_url: 'https://a.example.com/portal'}", "must be scheme and host alone"),
-    ("portal: {public_url: 'https://u:p@a.example.com'}", "must be scheme and host alone"),
+    ("portal: {public_url: 'https://u:p@a.example.com'}", "must not carry a user name or password"),
     ("portal: {session: {idle_secs: 90000}}", "must not be longer than portal.session.lifetime_secs"),
     (
         "introspection: {clients: [{id: a}]}",
