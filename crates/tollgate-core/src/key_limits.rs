@@ -398,7 +398,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&value).unwrap(), *json);
         }
         for (json, words) in bad {
-            let error = reads::<T>(json).err().unwrap_or_else(|| panic!("{json} was accepted"));
+            let error = reads::<T>(json).err().unwrap_or_default();
             assert!(error.contains(words), "{json}: {error}");
         }
     }
