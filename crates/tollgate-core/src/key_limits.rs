@@ -382,7 +382,7 @@ impl<'de> Visitor<'de> for WordOrList {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use serde::de::DeserializeOwned;
 
     use super::*;
