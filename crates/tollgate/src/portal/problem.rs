@@ -235,7 +235,7 @@ impl From<Refusal> for Problem {
             Refusal::LastOwner | Refusal::LastAdmin => Self::new(Code::Invalid, said),
             Refusal::NoHeir(_) => Self::invalid("to", refusal.to_string()),
             Refusal::Role(_) => Self::invalid("/role", refusal.to_string()),
-            Refusal::Personal | Refusal::NameTaken { .. } | Refusal::Twice(_) => {
+            Refusal::Oneself | Refusal::Personal | Refusal::NameTaken { .. } | Refusal::Twice(_) => {
                 Self::new(Code::Conflict, said)
             }
         }

@@ -269,7 +269,7 @@ impl Tx {
     /// Suspends a person or lets them act again; for platform administrators. Their keys follow, without being touched.
     ///
     /// # Errors
-    /// [`Refusal::PlatformAdminNeeded`], [`Refusal::Missing`]; or the database gave no answer.
+    /// [`Refusal::PlatformAdminNeeded`], [`Refusal::Oneself`], [`Refusal::Missing`]; or the database gave no answer.
     pub async fn set_person_suspended(
         &mut self,
         author: &Author,
@@ -278,6 +278,9 @@ impl Tx {
     ) -> Result<Person, StoreError> {
         if !author.platform_admin {
             return Err(Refusal::PlatformAdminNeeded.into());
+        }
+        if suspended && author.id == id {
+            return Err(Refusal::Oneself.into());
         }
         let mut quiet = author.clone();
         // To be looked after is no contact.

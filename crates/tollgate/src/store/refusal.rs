@@ -47,6 +47,9 @@ pub enum Refusal {
         "a personal organization has one member and stays as long as its person; make an organization for several people"
     )]
     Personal,
+    /// Somebody who suspends themselves has nobody to resume them.
+    #[error("nobody can suspend themselves; ask another administrator")]
+    Oneself,
     /// Two of the same name would be confused.
     #[error("there is a {thing} of the name '{name}' already; choose another name")]
     NameTaken {

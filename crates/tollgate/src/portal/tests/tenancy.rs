@@ -274,6 +274,9 @@ async fn a_suspended_person_is_refused_and_told_so() {
     let root = api.token("root", &[ADMINS]);
     let path = format!("/people/{}", alice.id);
     assert_eq!(api.get(&path, &root).await.expect(200)["subject"], "alice");
+    let own = text(&api.get("/me", &root).await.expect(200)["id"]);
+    let oneself = api.call("POST", &format!("/people/{own}/suspend"), &root, Value::Null).await;
+    assert_eq!(oneself.problem(409), "conflict", "nobody would be left to resume them");
     let suspended = api.call("POST", &format!("{path}/suspend"), &root, Value::Null).await.expect(200);
     assert_eq!(suspended["state"], "suspended");
     tokio::time::sleep(Duration::from_millis(1_050)).await;
