@@ -94,7 +94,13 @@ impl ClientError {
     }
 }
 
+/// What was refused, in text that does nothing to a terminal.
 fn refusal(refusal: &Refusal) -> String {
+    let said = said(refusal);
+    said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn said(refusal: &Refusal) -> String {
     match refusal.errors.as_slice() {
         [] if refusal.detail.is_empty() => {
             format!("refused with status {} ({})", refusal.status, refusal.code)

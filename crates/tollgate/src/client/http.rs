@@ -29,6 +29,8 @@ pub struct HttpOptions {
 #[derive(Clone, Debug)]
 pub(super) struct Http {
     client: Client,
+    /// For this machine: what stays here must not go round by a proxy that the environment names.
+    direct: Client,
     allow_http: bool,
 }
 
@@ -41,20 +43,10 @@ pub(super) struct Answered {
 
 impl Http {
     pub(super) fn new(options: &HttpOptions) -> Result<Self, ClientError> {
-        let mut builder = Client::builder()
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = &options.ca_file {
-            let wrong = |why: String| ClientError::Address(format!("--ca-file {}: {why}", path.display()));
-            let pem = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
-            for certificate in Certificate::from_pem_bundle(&pem).map_err(|e| wrong(innermost(&e)))? {
-                builder = builder.add_root_certificate(certificate);
-            }
-        }
-        let client = builder.build().map_err(|e| ClientError::Address(innermost(&e)))?;
-        Ok(Self { client, allow_http: options.allow_http })
+        let unusable = |e: reqwest::Error| ClientError::Address(innermost(&e));
+        let client = builder(options)?.build().map_err(unusable)?;
+        let direct = builder(options)?.no_proxy().build().map_err(unusable)?;
+        Ok(Self { client, direct, allow_http: options.allow_http })
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -63,15 +55,9 @@ impl Http {
 
     /// Whether a secret may be sent there.
     pub(super) fn check(&self, url: &Url) -> Result<(), ClientError> {
-        let here = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
         match url.scheme() {
             "https" => Ok(()),
-            "http" if here || self.allow_http => Ok(()),
+            "http" if is_here(url) || self.allow_http => Ok(()),
             "http" => Err(ClientError::Address(format!(
                 "{} would carry your token in clear; use https, or say --allow-http if the way there is safe",
                 origin(url)
@@ -87,7 +73,8 @@ impl Http {
             url: at.clone(),
             why: innermost(&error.without_url()),
         };
-        let response = self.client.execute(request).await.map_err(unreachable)?;
+        let client = if is_here(request.url()) { &self.direct } else { &self.client };
+        let response = client.execute(request).await.map_err(unreachable)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         let mut chunks = response.bytes_stream();
@@ -98,6 +85,32 @@ impl Http {
             }
         }
         Ok(Answered { status, headers, body })
+    }
+}
+
+fn builder(options: &HttpOptions) -> Result<reqwest::ClientBuilder, ClientError> {
+    let mut builder = Client::builder()
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT)
+        .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")));
+    if let Some(path) = &options.ca_file {
+        let wrong = |why: String| ClientError::Address(format!("--ca-file {}: {why}", path.display()));
+        let pem = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
+        for certificate in Certificate::from_pem_bundle(&pem).map_err(|e| wrong(innermost(&e)))? {
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    Ok(builder)
+}
+
+/// Whether this is an address of this machine.
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -270,15 +270,20 @@ impl Stand {
         } else {
             text += &format!("\ncurl -i {gateway}/ -H \"Authorization: Bearer $TOKEN\"\n");
         }
-        text += &format!(
-            "\nKeys of your own (in another terminal{}):\n\n\
-             tollgate login --api http://localhost:{}\n\
-             tollgate keys create my-tool --project demo --model tollgate-demo\n",
-            self.token_request
-                .as_ref()
-                .map_or_else(String::new, |request| format!("; sign in as {}", request.user)),
-            at.http.port(),
-        );
+        text += &match &self.token_request {
+            Some(request) => format!(
+                "\nKeys of your own (in another terminal; sign in as {}):\n\n\
+                 tollgate login --api http://localhost:{}\n\
+                 tollgate keys create my-tool --project demo --model tollgate-demo\n",
+                request.user,
+                at.http.port(),
+            ),
+            None => format!(
+                "\nKeys of your own (in another terminal, with a token of your issuer):\n\n\
+                 tollgate keys create my-tool --project personal --api http://localhost:{} --token-file FILE\n",
+                at.http.port(),
+            ),
+        };
         text
     }
 
@@ -390,6 +395,9 @@ fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> 
     let Ports { http_port, grpc_port, check_port, metrics_port, .. } = options.ports;
     let listen = |port: u16| json!({"listen": loopback(port).to_string()});
     let own = || format!("sqlite://{}", options.state_dir.join("tollgate.db").display());
+    // Somebody else's issuer may have no such client.
+    let cli = matches!(options.issuer, IssuerChoice::BuiltIn { .. })
+        .then(|| json!({"client_id": "tollgate-cli", "scopes": ["openid", "offline_access"]}));
     let database = options.database.clone().unwrap_or_else(own);
     let mut whole = json!({
         "server": {
@@ -398,7 +406,7 @@ fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> 
             "shutdown_grace_secs": 2, "drain_delay_secs": 0,
         },
         "database": {"url": database},
-        "api": {"cli": {"client_id": "tollgate-cli", "scopes": ["openid", "offline_access"]}},
+        "api": {"cli": cli},
         "tenancy": {"organizations": "everyone", "admin_groups": ["admin"]},
         "checks": {"unauthenticated_status": options.unauthenticated_status},
         "issuers": [issuer],

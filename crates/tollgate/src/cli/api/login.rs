@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::Args;
 
-use super::table::{Column, text};
+use super::table::{Column, plain, text};
 use super::{ApiArgs, logins_file, note, run};
 use crate::client::login::{Issuer, SignIn, by_browser, by_device, revoke};
 use crate::client::{Api, Call, SavedLogins};
@@ -67,13 +67,14 @@ pub fn login(args: LoginArgs) -> anyhow::Result<ExitCode> {
         let open = !args.no_open;
         let login = if args.device || (issuer.offers_device() && !args.browser) {
             by_device(&issuer, &SystemClock, &|url, code| {
-                let _ = note(&format!("Open {url}\nand check that it shows the code {code}"));
+                let _ =
+                    note(&format!("Open {}\nand check that it shows the code {}", plain(url), plain(code)));
                 start_browser(url, open);
             })
             .await?
         } else {
             by_browser(&issuer, &SystemClock, &SystemEntropy, &|url| {
-                let _ = note(&format!("Open {url}"));
+                let _ = note(&format!("Open {}", plain(url)));
                 start_browser(url, open);
             })
             .await?
@@ -123,13 +124,13 @@ pub fn whoami(args: PlainArgs) -> anyhow::Result<ExitCode> {
 /// Tries to open the address; the person has it in any case.
 fn start_browser(url: &str, open: bool) {
     use std::io::IsTerminal as _;
-    if !open || !std::io::stderr().is_terminal() {
-        return;
-    }
+    // What an issuer calls an address must be one before a program is started with it.
+    let address = url.parse::<url::Url>().ok().filter(|url| matches!(url.scheme(), "https" | "http"));
+    let Some(address) = address.filter(|_| open && std::io::stderr().is_terminal()) else { return };
     let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     // A machine without a browser is what the printed address is for.
     let _ = Command::new(program)
-        .arg(url)
+        .arg(address.as_str())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -107,11 +107,19 @@ struct ListArgs {
     limit: Option<usize>,
 }
 
+/// The state, and what above the key is suspended.
+fn state(key: &Value) -> String {
+    match key["held_by"].as_str() {
+        Some(by) => format!("{} ({by} suspended)", text(&key["state"])),
+        None => text(&key["state"]),
+    }
+}
+
 const LIST: &[Column] = &[
     ("ID", |key| text(&key["id"])),
     ("NAME", |key| text(&key["name"])),
     ("OWNER", |key| text(&key["owner"]["name"])),
-    ("STATE", |key| text(&key["state"])),
+    ("STATE", state),
     ("MODELS", |key| text(&key["models"])),
     ("EXPIRES", |key| end(&key["expires_at"])),
     ("LAST USED", |key| minute(&key["last_used"]["at"])),
@@ -121,7 +129,7 @@ const LIST: &[Column] = &[
 const SHOW: &[Column] = &[
     ("ID", |key| text(&key["id"])),
     ("NAME", |key| text(&key["name"])),
-    ("STATE", |key| text(&key["state"])),
+    ("STATE", state),
     ("OWNER", |key| format!("{} ({})", text(&key["owner"]["name"]), text(&key["owner"]["id"]))),
     ("PROJECT", |key| text(&key["project_id"])),
     ("MODELS", |key| text(&key["models"])),
