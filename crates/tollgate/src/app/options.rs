@@ -138,8 +138,14 @@ pub fn portal(settings: &Settings) -> PortalOptions {
         open_organizations: tenancy.organizations == OrganizationMakers::Everyone,
         sign_in: sign_in(settings),
         keys: key_policy(settings),
+        token_reauthenticate_after: unless_never(api.reauthenticate_after_secs),
         trusted_proxies: api.trusted_proxies.iter().map(|network| network.0).collect(),
     }
+}
+
+/// Seconds, of which 0 stands for "never".
+pub fn unless_never(secs: u64) -> Option<Duration> {
+    Some(Duration::from_secs(secs)).filter(|bound| !bound.is_zero())
 }
 
 /// How command-line tools sign people in.

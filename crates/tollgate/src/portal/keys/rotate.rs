@@ -15,6 +15,7 @@ use crate::portal::forms::Ids;
 use crate::portal::once::Create;
 use crate::portal::person::Person;
 use crate::portal::problem::{Answer, Code, Problem};
+use crate::portal::session;
 use crate::portal::version::{IfMatch, Versioned};
 
 /// How the secret before ends.
@@ -59,6 +60,7 @@ pub async fn rotate(
         let detail = "This key's time is over. Give it a later end first, or make a new one.";
         return Err(Problem::new(Code::Conflict, detail));
     }
+    session::demand_recent_proof(&portal, &person)?;
     let secret = NewKey::rotate(before.id, |buffer| portal.entropy().fill(buffer))?;
     let until = body.overlap.until(now, before.expires_at);
     let key = tx.rotate_key(&before, secret.digest(), until, now).await?;

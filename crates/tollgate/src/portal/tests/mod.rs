@@ -3,6 +3,8 @@
 
 mod access;
 mod backchannel;
+mod every_body;
+mod every_route;
 mod first_contact;
 mod introspection;
 mod keys;
@@ -11,4 +13,5 @@ mod reference;
 pub mod rig;
 mod sessions;
 mod site;
+mod step_up;
 mod tenancy;
