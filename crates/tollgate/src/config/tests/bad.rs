@@ -125,6 +125,11 @@ const TABLE: &[(&str, &str)] = &[
         "introspection: {clients: [{id: a, secret_file: /does/not/exist}]}",
         "introspection.clients[0].secret_file: cannot read",
     ),
+    (
+        "api: {secret_scanning: {keys: [{id: a, pem: x}]}}",
+        "api.secret_scanning.keys[0].pem: is no public key in PEM",
+    ),
+    ("api: {secret_scanning: {keys: [{id: a, pem: x}, {id: a, pem: y}]}}", "keys[1].id: 'a' is listed twice"),
     // listeners
     ("server: {http: {listen: 3000}}", "server.http.listen: expected text, found a number"),
     ("server: {http: {listen: 'localhost:3000'}}", "'localhost:3000': write an IP address and a port"),

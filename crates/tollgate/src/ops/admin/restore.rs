@@ -25,7 +25,7 @@ impl Lost {
         let text = |name: &str| entry[name].as_str().unwrap_or_default();
         let target = text("target_id").to_owned();
         match text("action") {
-            "key.revoke" | "key.disable" => _ = self.keys.insert(target),
+            "key.revoke" | "key.disable" | "key.leak" => _ = self.keys.insert(target),
             "person.suspend" => _ = self.people.insert(target),
             "person.resume" => _ = self.people.remove(&target),
             "project.suspend" | "project.delete" => _ = self.projects.insert(target),

@@ -9,6 +9,7 @@ mod keys;
 mod login;
 mod reference;
 pub mod rig;
+mod secret_scanning;
 mod sessions;
 mod site;
 mod tenancy;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tollgate_core::time::Timestamp;
 
@@ -99,7 +100,29 @@ impl Postgres {
     }
 
     pub fn url(&self) -> String {
-        format!("postgres://tollgate:S3cret-pw@127.0.0.1:{}/postgres", self.port)
+        self.url_of("postgres")
+    }
+
+    /// The URL of one of its databases.
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://tollgate:S3cret-pw@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Runs a statement about databases, as soon as the server answers and nobody is in its way.
+    pub async fn administer(&self, sql: &str) {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let done = async {
+                let mut connection = PgConnection::connect(&self.url()).await?;
+                sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+                connection.close().await
+            };
+            match done.await {
+                Ok(()) => return,
+                Err(error) => assert!(Instant::now() < end, "{sql}: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 

@@ -1,5 +1,7 @@
-//! A small world in which every role exists once: made once, and copied for every try that changes something.
+//! A small world in which every role exists once: made once on either database, and copied for every try that changes
+//! something.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,7 +12,8 @@ use tollgate_core::time::Timestamp;
 
 use crate::clock::Clock as _;
 use crate::portal::tests::rig::{ADMINS, Api};
-use crate::store::{Author, NewSession, Origin, SecretDigest};
+use crate::store::tests::rig::Postgres;
+use crate::store::{AuditScope, Author, NewSession, Origin, SecretDigest};
 
 /// Who tries, from nobody to the administrator of the deployment.
 pub const ROLES: [&str; 10] = [
@@ -29,26 +32,51 @@ pub const ROLES: [&str; 10] = [
 /// The id of the developer's key in their personal project, where the paths of the guide's time look.
 pub const PERSONAL_KEY: &str = "personal key";
 
-/// The world, asleep: a database file, and the names of what is in it.
+/// The world, asleep: a database, and the names of what is in it.
 pub struct World {
-    dir: TempDir,
+    place: Place,
     /// By the name of the path parameter.
     pub ids: BTreeMap<String, String>,
     /// A key's whole text, and the token of an open invitation.
     pub secrets: BTreeMap<&'static str, String>,
 }
 
+/// Where it sleeps.
+pub enum Place {
+    /// A directory with an SQLite database.
+    Lite(TempDir),
+    /// A server with a database [`ASLEEP`], and how many copies of that were made.
+    Server(Postgres, Cell<u32>),
+}
+
+/// The database on a server that copies are made of.
+const ASLEEP: &str = "asleep";
+
 /// A world awake.
-pub struct Awake {
+pub struct Awake<'w> {
     pub api: Api,
     _dir: Option<TempDir>,
+    database: Option<(&'w Postgres, String)>,
 }
 
 impl World {
-    /// Makes it.
+    /// On SQLite.
     pub async fn make() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let api = Api::on(url(&dir.path().join("tollgate.db"))).await;
+        let url = url(&dir.path().join("tollgate.db"));
+        Self::made(Place::Lite(dir), url).await
+    }
+
+    /// On a real Postgres; a visible skip when there is none.
+    pub async fn on_postgres() -> Option<Self> {
+        let postgres = Postgres::start()?;
+        postgres.administer(&format!("CREATE DATABASE {ASLEEP}")).await;
+        let url = postgres.url_of(ASLEEP);
+        Some(Self::made(Place::Server(postgres, Cell::new(0)), url).await)
+    }
+
+    async fn made(place: Place, url: String) -> Self {
+        let api = Api::on_with(url, |_| {}).await;
         let mut people = BTreeMap::new();
         for name in
             ["founder", "stranger", "viewer", "developer", "manager", "owner", "member", "admin", "guest"]
@@ -108,17 +136,29 @@ impl World {
         api.store.close().await;
         drop(api);
         let ids = ids.into_iter().map(|(name, id)| (name.to_owned(), id)).collect();
-        Self { dir, ids, secrets: secrets.into_iter().collect() }
+        Self { place, ids, secrets: secrets.into_iter().collect() }
     }
 
     /// A copy of it, awake.
-    pub async fn copy(&self) -> Awake {
-        let dir = tempfile::tempdir().unwrap();
-        for file in std::fs::read_dir(self.dir.path()).unwrap() {
-            let file = file.unwrap();
-            std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+    pub async fn copy(&self) -> Awake<'_> {
+        match &self.place {
+            Place::Lite(asleep) => {
+                let dir = tempfile::tempdir().unwrap();
+                for file in std::fs::read_dir(asleep.path()).unwrap() {
+                    let file = file.unwrap();
+                    std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+                }
+                let api = Api::on(url(&dir.path().join("tollgate.db"))).await;
+                Awake { api, _dir: Some(dir), database: None }
+            }
+            Place::Server(postgres, copies) => {
+                copies.set(copies.get() + 1);
+                let name = format!("awake_{}", copies.get());
+                postgres.administer(&format!("CREATE DATABASE {name} TEMPLATE {ASLEEP}")).await;
+                let api = Api::on_with(postgres.url_of(&name), |_| {}).await;
+                Awake { api, _dir: None, database: Some((postgres, name)) }
+            }
         }
-        Awake { api: Api::on(url(&dir.path().join("tollgate.db"))).await, _dir: Some(dir) }
     }
 
     /// The credential of a role, in a world awake.
@@ -129,6 +169,29 @@ impl World {
             "key" => self.secrets["key"].clone(),
             name => api.token(name, &[]),
         }
+    }
+}
+
+impl Awake<'_> {
+    /// The number of the last thing that was written down: nobody writes anything without an entry.
+    pub async fn written(&self) -> i64 {
+        self.api.store.audit_page(AuditScope::All, i64::MAX, 1).await.unwrap()[0].seq
+    }
+
+    /// Gives back the room that it takes.
+    pub async fn end(self) {
+        self.api.store.close().await;
+        if let Some((postgres, name)) = self.database {
+            postgres.administer(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        }
+    }
+}
+
+/// Runs one suite in a world on SQLite and in one on a real Postgres.
+pub async fn on_both(suite: impl AsyncFn(World)) {
+    suite(World::make().await).await;
+    if let Some(world) = World::on_postgres().await {
+        suite(world).await;
     }
 }
 
