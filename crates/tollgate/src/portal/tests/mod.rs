@@ -3,6 +3,7 @@
 
 mod access;
 mod backchannel;
+mod endings;
 mod first_contact;
 mod introspection;
 mod keys;

@@ -1,7 +1,6 @@
 //! A small world in which every role exists once: made once on either database, and copied for every try that changes
 //! something.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -45,18 +44,29 @@ pub struct World {
 pub enum Place {
     /// A directory with an SQLite database.
     Lite(TempDir),
-    /// A server with a database [`ASLEEP`], and how many copies of that were made.
-    Server(Postgres, Cell<u32>),
+    /// A server, where every table stands twice.
+    Server(Postgres),
 }
 
-/// The database on a server that copies are made of.
-const ASLEEP: &str = "asleep";
+/// Notes every table as it is.
+const SAVE: &str = "DO $$ DECLARE t text; BEGIN \
+     CREATE SCHEMA saved; \
+     FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP \
+       EXECUTE format('CREATE TABLE saved.%I AS TABLE public.%I', t, t); \
+     END LOOP; END $$";
+/// Makes every table as it was noted. A database for each try would take seconds.
+const RESTORE: &str = "DO $$ DECLARE t text; BEGIN \
+     SET LOCAL session_replication_role = replica; \
+     FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'saved' LOOP \
+       EXECUTE format('DELETE FROM public.%I', t); \
+       EXECUTE format('INSERT INTO public.%I SELECT * FROM saved.%I', t, t); \
+     END LOOP; END $$";
 
 /// A world awake.
 pub struct Awake<'w> {
     pub api: Api,
     _dir: Option<TempDir>,
-    database: Option<(&'w Postgres, String)>,
+    server: Option<&'w Postgres>,
 }
 
 impl World {
@@ -70,9 +80,12 @@ impl World {
     /// On a real Postgres; a visible skip when there is none.
     pub async fn on_postgres() -> Option<Self> {
         let postgres = Postgres::start()?;
-        postgres.administer(&format!("CREATE DATABASE {ASLEEP}")).await;
-        let url = postgres.url_of(ASLEEP);
-        Some(Self::made(Place::Server(postgres, Cell::new(0)), url).await)
+        let url = postgres.url();
+        let world = Self::made(Place::Server(postgres), url).await;
+        if let Place::Server(postgres) = &world.place {
+            postgres.run(SAVE).await;
+        }
+        Some(world)
     }
 
     async fn made(place: Place, url: String) -> Self {
@@ -139,7 +152,7 @@ impl World {
         Self { place, ids, secrets: secrets.into_iter().collect() }
     }
 
-    /// A copy of it, awake.
+    /// A copy of it, awake. On a server there is one at a time: [`Awake::end`] makes it as it was.
     pub async fn copy(&self) -> Awake<'_> {
         match &self.place {
             Place::Lite(asleep) => {
@@ -149,14 +162,11 @@ impl World {
                     std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
                 }
                 let api = Api::on(url(&dir.path().join("tollgate.db"))).await;
-                Awake { api, _dir: Some(dir), database: None }
+                Awake { api, _dir: Some(dir), server: None }
             }
-            Place::Server(postgres, copies) => {
-                copies.set(copies.get() + 1);
-                let name = format!("awake_{}", copies.get());
-                postgres.administer(&format!("CREATE DATABASE {name} TEMPLATE {ASLEEP}")).await;
-                let api = Api::on_with(postgres.url_of(&name), |_| {}).await;
-                Awake { api, _dir: None, database: Some((postgres, name)) }
+            Place::Server(postgres) => {
+                let api = Api::on_with(postgres.url(), |_| {}).await;
+                Awake { api, _dir: None, server: Some(postgres) }
             }
         }
     }
@@ -178,11 +188,11 @@ impl Awake<'_> {
         self.api.store.audit_page(AuditScope::All, i64::MAX, 1).await.unwrap()[0].seq
     }
 
-    /// Gives back the room that it takes.
+    /// Leaves room for the next.
     pub async fn end(self) {
         self.api.store.close().await;
-        if let Some((postgres, name)) = self.database {
-            postgres.administer(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        if let Some(postgres) = self.server {
+            postgres.run(RESTORE).await;
         }
     }
 }
