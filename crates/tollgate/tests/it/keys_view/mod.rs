@@ -1,5 +1,6 @@
 //! API keys over three replicas on one real Postgres: what one commits, all obey, with the bus or without it.
 
+mod leaks;
 mod lives;
 mod outages;
 mod revokes;
@@ -8,7 +9,7 @@ mod tokens;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use tollgate::clock::{Clock as _, SystemClock};
 use tollgate::entropy::{Entropy as _, SystemEntropy};
@@ -65,6 +66,11 @@ fn now() -> Timestamp {
 impl Replicas {
     /// Starts everything; `None` is a visible skip.
     async fn start(count: usize) -> Option<Self> {
+        Self::start_with(count, json!({})).await
+    }
+
+    /// With this section `api` in their configuration.
+    async fn start_with(count: usize, api: Value) -> Option<Self> {
         let alone = ALONE.lock().await;
         let postgres = Postgres::anywhere()?;
         let options = StoreOptions {
@@ -84,6 +90,7 @@ impl Replicas {
                 "database": {"url": postgres.url(), "pool_size": 4, "connect_timeout_ms": 2000},
                 // What is tested is what is answered; how fast, the benchmark says.
                 "checks": {"deadline_ms": 5000},
+                "api": api,
             }),
         );
         let mut replicas: Vec<Tollgate> = (0..count).map(|_| Tollgate::spawn(&settings)).collect();
