@@ -4,6 +4,7 @@ mod leaks;
 mod lives;
 mod outages;
 mod revokes;
+mod timing;
 mod tokens;
 
 use std::sync::Arc;
@@ -63,6 +64,22 @@ fn now() -> Timestamp {
     SystemClock.now()
 }
 
+/// The wish for this key, of the person in the first project.
+fn wish(new: &NewKey) -> NewApiKey {
+    NewApiKey {
+        id: new.id(),
+        digest: new.digest(),
+        project_id: "prj_1".into(),
+        owner: KeyOwner::Person("per_1".into()),
+        name: KeyName::new("a key").unwrap(),
+        expires_at: None,
+        limits: KeyLimits::NONE,
+        tags: Tags::default(),
+        metadata: Metadata::default(),
+        created_by: "per_1".into(),
+    }
+}
+
 impl Replicas {
     /// Starts everything; `None` is a visible skip.
     async fn start(count: usize) -> Option<Self> {
@@ -109,18 +126,7 @@ impl Replicas {
 
     async fn make_for(&self, owner: KeyOwner, project: &str) -> Made {
         let new = NewKey::make(now(), |buffer| SystemEntropy.fill(buffer)).unwrap();
-        let wish = NewApiKey {
-            id: new.id(),
-            digest: new.digest(),
-            project_id: project.into(),
-            owner,
-            name: KeyName::new("a key").unwrap(),
-            expires_at: None,
-            limits: KeyLimits::NONE,
-            tags: Tags::default(),
-            metadata: Metadata::default(),
-            created_by: "per_1".into(),
-        };
+        let wish = NewApiKey { owner, project_id: project.into(), ..wish(&new) };
         let mut tx = self.store.begin().await.unwrap();
         let KeyCreation::Created(key) = tx.create_key(&wish, 1_000_000, now()).await.unwrap() else {
             panic!("the key was not made")
