@@ -1,5 +1,6 @@
 //! How a backend learns who calls: header names, and values that can break nothing on their way.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The longest identity value in bytes after encoding. Longer group lists keep their first whole entries; any other
@@ -153,10 +154,16 @@ impl IdentityHeaders {
 
 /// Encodes a value so that nothing raw leaves: printable ASCII stands for itself, except `%`; every other byte is
 /// percent-encoded as UTF-8 (`%0D%0A`, `%C3%BC`). Standard percent-decoding gives the value back.
-pub fn encode(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
+///
+/// What needs no encoding, as nearly everything, is borrowed.
+pub fn encode(value: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%';
+    if value.bytes().all(plain) {
+        return Cow::Borrowed(value);
+    }
+    let mut out = String::with_capacity(value.len() + 16);
     encode_into(&mut out, value, false);
-    out
+    Cow::Owned(out)
 }
 
 /// Encodes a list, comma-separated; a comma inside an entry is percent-encoded. Entries that would pass

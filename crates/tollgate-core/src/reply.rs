@@ -1,6 +1,8 @@
 //! From verdict to answer, as plain values that each door only has to copy. Fields are private: an [`Allow`] and an
 //! [`Answer`] are only ever made from a [`Permit`], and a [`Deny`] always has an error status.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
 use crate::caller::Caller;
@@ -27,10 +29,10 @@ pub enum Reply<'p> {
 /// How a permitted request is changed on its way to the backend.
 #[derive(Debug)]
 pub struct Allow<'p> {
-    set: Vec<(&'p str, String)>,
+    set: Vec<(&'p str, Cow<'p, str>)>,
     remove: Vec<&'p str>,
     remove_query: Option<&'p str>,
-    metadata: Vec<(&'static str, String)>,
+    metadata: Vec<(&'static str, Cow<'p, str>)>,
 }
 
 /// What a permitted caller gets from us in the backend's stead: 200, and a list of models.
@@ -48,12 +50,12 @@ pub struct Deny<'p> {
     code: DenialCode,
     headers: Vec<(&'p str, String)>,
     body: String,
-    metadata: Vec<(&'static str, String)>,
+    metadata: Vec<(&'static str, Cow<'p, str>)>,
 }
 
-impl Allow<'_> {
+impl<'p> Allow<'p> {
     /// Headers to set for the backend, replacing every copy that the client sent. Never empty values.
-    pub fn set(&self) -> &[(&str, String)] {
+    pub fn set(&self) -> &[(&'p str, Cow<'p, str>)] {
         &self.set
     }
 
@@ -68,7 +70,7 @@ impl Allow<'_> {
     }
 
     /// Facts for the gateway's dynamic metadata; values are strings, ids included.
-    pub fn metadata(&self) -> &[(&'static str, String)] {
+    pub fn metadata(&self) -> &[(&'static str, Cow<'p, str>)] {
         &self.metadata
     }
 }
@@ -90,7 +92,7 @@ impl<'p> Answer<'p> {
     }
 }
 
-impl Deny<'_> {
+impl<'p> Deny<'p> {
     /// Always a client or server error.
     pub const fn status(&self) -> StatusCode {
         self.status
@@ -112,7 +114,7 @@ impl Deny<'_> {
     }
 
     /// Facts for the gateway's dynamic metadata.
-    pub fn metadata(&self) -> &[(&'static str, String)] {
+    pub fn metadata(&self) -> &[(&'static str, Cow<'p, str>)] {
         &self.metadata
     }
 }
@@ -120,7 +122,7 @@ impl Deny<'_> {
 impl<'p> Reply<'p> {
     /// The answer to a verdict. `input` is absent when the request could not even be parsed.
     pub fn new(
-        verdict: &Verdict<'p>,
+        verdict: &'p Verdict<'_>,
         input: Option<&CheckInput<'_>>,
         policy: &'p Policy,
         check_id: CheckId,
@@ -141,13 +143,14 @@ impl<'p> Reply<'p> {
     }
 }
 
-fn allow<'p>(permit: &Permit<'p>, policy: &'p Policy, check_id: CheckId) -> Allow<'p> {
+fn allow<'p>(permit: &'p Permit<'_>, policy: &'p Policy, check_id: CheckId) -> Allow<'p> {
+    let check_id = check_id.to_string();
     let mut set = Vec::with_capacity(Fact::ALL.len());
     let mut remove = Vec::new();
     let mut metadata = Vec::with_capacity(Fact::ALL.len() + 2);
     for (name, filling) in policy.identity.headers() {
         let value = match filling {
-            Filling::Caller(fact) => value(fact, permit.caller(), check_id),
+            Filling::Caller(fact) => value(fact, permit.caller(), &check_id),
             Filling::Models(fact) => model_value(fact, permit),
         };
         match value {
@@ -157,7 +160,7 @@ fn allow<'p>(permit: &Permit<'p>, policy: &'p Policy, check_id: CheckId) -> Allo
         }
     }
     for fact in Fact::ALL {
-        if let Some(value) = value(fact, permit.caller(), check_id) {
+        if let Some(value) = value(fact, permit.caller(), &check_id) {
             metadata.push((fact.as_str(), value));
         }
     }
@@ -173,10 +176,10 @@ fn allow<'p>(permit: &Permit<'p>, policy: &'p Policy, check_id: CheckId) -> Allo
     Allow { set, remove, remove_query, metadata }
 }
 
-fn value(fact: Fact, caller: Option<&Caller>, check_id: CheckId) -> Option<String> {
-    let encoded = |text: &str| Some(identity::encode(text));
+fn value<'p>(fact: Fact, caller: Option<&'p Caller>, check_id: &str) -> Option<Cow<'p, str>> {
+    let encoded = |text: &'p str| Some(identity::encode(text));
     match (fact, caller) {
-        (Fact::CheckId, _) => Some(check_id.to_string()),
+        (Fact::CheckId, _) => Some(Cow::Owned(check_id.to_owned())),
         (_, None) => None,
         (Fact::Subject, Some(caller)) => encoded(caller.subject()),
         (Fact::User, Some(Caller::User(token))) => encoded(&token.username),
@@ -186,7 +189,7 @@ fn value(fact: Fact, caller: Option<&Caller>, check_id: CheckId) -> Option<Strin
         (Fact::Issuer, Some(Caller::User(token))) => encoded(&token.issuer_url),
         (Fact::Issuer, Some(Caller::Key(key))) => key.owner.issuer.as_deref().map(identity::encode),
         (Fact::Groups, Some(Caller::User(token))) if !token.groups.is_empty() => {
-            Some(identity::encode_list(&token.groups))
+            Some(Cow::Owned(identity::encode_list(&token.groups)))
         }
         (Fact::KeyId, Some(Caller::Key(key))) => encoded(key.id.as_str()),
         (Fact::Project, Some(Caller::Key(key))) => encoded(&key.project.id),
@@ -196,11 +199,11 @@ fn value(fact: Fact, caller: Option<&Caller>, check_id: CheckId) -> Option<Strin
     }
 }
 
-fn model_value(fact: ModelFact, permit: &Permit<'_>) -> Option<String> {
+fn model_value(fact: ModelFact, permit: &Permit<'_>) -> Option<Cow<'static, str>> {
     let scope = ModelScope::of(permit.caller(), permit.route());
     match fact {
-        ModelFact::Policy => Some(scope.kind().to_owned()),
-        ModelFact::Allowed => scope.patterns().map(|patterns| identity::encode_list(&patterns)),
+        ModelFact::Policy => Some(scope.kind().into()),
+        ModelFact::Allowed => scope.patterns().map(|patterns| identity::encode_list(&patterns).into()),
     }
 }
 
@@ -248,8 +251,8 @@ fn deny<'p>(
         headers.push(("retry-after", seconds.to_string()));
     }
     let metadata = vec![
-        (Fact::CheckId.as_str(), check_id.to_string()),
-        ("denial_code", denial.code().as_str().to_owned()),
+        (Fact::CheckId.as_str(), Cow::Owned(check_id.to_string())),
+        ("denial_code", denial.code().as_str().into()),
     ];
     let body = dialect.body(denial, status, check_id);
     Deny { status, code: denial.code(), headers, body, metadata }

@@ -373,7 +373,7 @@ fn the_backend_learns_who_calls_and_not_how_they_proved_it() {
     let bearer = format!("Bearer {}", token(&KEY, &json!({})));
     reply("/v1/x", &[("authorization", &bearer)], remembered(&json!({}), &policy), |reply| {
         let Reply::Allow(allow) = reply else { panic!("must allow") };
-        let set = |name: &str| allow.set().iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str());
+        let set = |name: &str| allow.set().iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_ref());
         assert_eq!(set("x-tollgate-subject"), Some("user-1"));
         assert_eq!(set("x-tollgate-user"), Some("testuser"));
         assert_eq!(set("x-tollgate-issuer"), Some(ISS));

@@ -363,7 +363,7 @@ fn backends_learn_what_the_caller_may_use() {
         let request = Ask { method: "GET", path: "/v1/models", lines: &[], key, project, ..Ask::default() };
         ask(&policy, request, |_, reply| {
             let Reply::Allow(allow) = reply else { panic!("must allow") };
-            let set = |name: &str| allow.set().iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str());
+            let set = |name: &str| allow.set().iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_ref());
             assert_eq!(
                 (set("x-model-policy"), set("x-allowed-models")),
                 (Some(kind), list),
@@ -374,7 +374,7 @@ fn backends_learn_what_the_caller_may_use() {
     }
     ask(&policy, Ask { body: br#"{"model":"fast"}"#, ..Ask::default() }, |_, reply| {
         let Reply::Allow(allow) = reply else { panic!("must allow") };
-        assert!(allow.metadata().contains(&("model", "gpt-4o-mini".to_owned())), "{:?}", allow.metadata());
+        assert!(allow.metadata().contains(&("model", "gpt-4o-mini".into())), "{:?}", allow.metadata());
     });
 }
 

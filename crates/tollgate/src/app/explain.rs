@@ -250,8 +250,11 @@ fn conclude(told: &mut Explanation, reply: &Reply<'_>, reason: Option<&str>) {
         Reply::Allow(allow) => {
             told.verdict = "permit";
             told.status = 200;
-            told.headers =
-                allow.set().iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            told.headers = allow
+                .set()
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone().into_owned()))
+                .collect();
         }
         Reply::Answer(answer) => {
             told.verdict = "permit";

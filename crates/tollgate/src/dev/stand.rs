@@ -20,6 +20,7 @@ use super::envoy::{
 use super::issuer::{DevIssuer, DevIssuerOptions, SystemEntropy};
 use super::trial;
 use crate::app::{App, World};
+use crate::clock::SystemClock;
 use crate::config::{Settings, compile};
 use crate::lifecycle::Stop;
 use crate::listener::{Limits, ListenOptions, Listener};
@@ -399,6 +400,13 @@ fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> 
     let cli = matches!(options.issuer, IssuerChoice::BuiltIn { .. })
         .then(|| json!({"client_id": "tollgate-cli", "scopes": ["openid", "offline_access"]}));
     let database = options.database.clone().unwrap_or_else(own);
+    let mut route =
+        json!({"name": "everything", "hosts": ["*"], "paths": [{"prefix": "/"}], "access": "authenticated"});
+    if options.backend.is_none() {
+        // Only the sample backend's models are known here; another backend answers for itself.
+        let sample = BackendOptions::new(Arc::new(SystemClock));
+        route["model_list"] = sample.model_names().collect();
+    }
     let mut whole = json!({
         "server": {
             "http": listen(http_port), "grpc": listen(grpc_port),
@@ -410,7 +418,7 @@ fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> 
         "tenancy": {"organizations": "everyone", "admin_groups": ["admin"]},
         "checks": {"unauthenticated_status": options.unauthenticated_status},
         "issuers": [issuer],
-        "routes": [{"name": "everything", "hosts": ["*"], "paths": [{"prefix": "/"}], "access": "authenticated"}],
+        "routes": [route],
     });
     if let IssuerChoice::BuiltIn { .. } = &options.issuer {
         whole["portal"] = browser_login(options.ports);

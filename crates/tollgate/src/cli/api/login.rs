@@ -3,6 +3,7 @@
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Args;
+use serde_json::Value;
 
 use super::table::{Column, plain, text};
 use super::{ApiArgs, logins_file, note, run};
@@ -47,7 +48,21 @@ const ME: &[Column] = &[
     ("ISSUER", |me| text(&me["issuer"])),
     ("GROUPS", |me| text(&me["groups"])),
     ("PLATFORM ADMIN", |me| text(&me["platform_admin"])),
+    ("PROJECTS", projects),
 ];
+
+/// `name (role), …`, and a sign that there are more.
+fn projects(me: &Value) -> String {
+    let items = me["projects"]["items"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut shown: Vec<String> = items
+        .iter()
+        .map(|project| format!("{} ({})", text(&project["name"]), text(&project["role"])))
+        .collect();
+    if me["projects"]["next"].is_string() {
+        shown.push("…".into());
+    }
+    if shown.is_empty() { "-".into() } else { shown.join(", ") }
+}
 
 /// Signs in, and keeps the login.
 ///

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
 use super::error::{ApiError, OpenAiError};
-use super::{Backend, Shared};
+use super::{Backend, BackendOptions, Shared};
 
 /// All models.
 pub(super) async fn list(State(backend): Shared) -> Json<Value> {
@@ -28,7 +28,14 @@ pub(super) async fn one(State(backend): Shared, Path(id): Path<String>) -> Resul
 
 impl Backend {
     fn model_names(&self) -> impl Iterator<Item = &str> {
-        self.options.chat_models.iter().chain(&self.options.embedding_models).map(String::as_str)
+        self.options.model_names()
+    }
+}
+
+impl BackendOptions {
+    /// Every model there is.
+    pub fn model_names(&self) -> impl Iterator<Item = &str> {
+        self.chat_models.iter().chain(&self.embedding_models).map(String::as_str)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Envoy reads an all-default `CheckResponse` as ALLOW, and a denial body beside status code 0 as well. So responses are
 //! only built here, from a [`Reply`] or as a denial, and every branch sets the code.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use prost_types::{Struct, Value, value::Kind};
@@ -175,9 +176,9 @@ fn header(name: &str, value: &str) -> HeaderValueOption {
     }
 }
 
-fn metadata(facts: &[(&'static str, String)]) -> Struct {
-    let field = |(name, value): &(&'static str, String)| {
-        ((*name).to_owned(), Value { kind: Some(Kind::StringValue(value.clone())) })
+fn metadata(facts: &[(&'static str, Cow<'_, str>)]) -> Struct {
+    let field = |(name, value): &(&'static str, Cow<'_, str>)| {
+        ((*name).to_owned(), Value { kind: Some(Kind::StringValue(value.clone().into_owned())) })
     };
     Struct { fields: facts.iter().map(field).collect() }
 }

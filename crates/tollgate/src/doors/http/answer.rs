@@ -81,7 +81,7 @@ pub fn last_resort() -> Response {
 fn permit(allow: &Allow<'_>, more: &[(&str, &str)]) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
-    let own = allow.set().iter().map(|(name, value)| (*name, value.as_str()));
+    let own = allow.set().iter().map(|(name, value)| (*name, value.as_ref()));
     for (name, value) in own.chain(more.iter().copied()) {
         if !put(headers, name, value) {
             // Values are encoded to plain ASCII and names were checked with the configuration, so this is a bug; the

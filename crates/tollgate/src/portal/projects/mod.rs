@@ -9,6 +9,7 @@ mod view;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use self::view::ProjectView;
 use super::Portal;
 
 /// The endpoints, below `/api/v1`.

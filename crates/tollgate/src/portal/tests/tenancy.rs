@@ -32,6 +32,20 @@ async fn put_member(api: &Api, by: &Somebody, who: &Somebody, role: &str) -> Rep
 }
 
 #[tokio::test]
+async fn one_sees_ones_own_projects_and_what_one_is_to_them() {
+    let api = Api::start().await;
+    let (alice, bob) = (somebody(&api, "alice").await, somebody(&api, "bob").await);
+    let own = api.get("/me", &bob.token).await.expect(200)["projects"].clone();
+    assert_eq!(own, api.get("/projects", &bob.token).await.expect(200), "the first page of the list");
+    assert_eq!((&own["items"][0]["id"], &own["items"][0]["role"]), (&json!(bob.project), &json!("owner")));
+    assert_eq!(own["items"].as_array().unwrap().len(), 1, "nobody else's: {own}");
+    put_member(&api, &alice, &bob, "developer").await.expect(200);
+    let both = api.get("/me", &bob.token).await.expect(200)["projects"]["items"].clone();
+    let seen = both.as_array().unwrap().iter().find(|one| one["id"] == alice.project.as_str());
+    assert_eq!(seen.unwrap()["role"], "developer", "{both}");
+}
+
+#[tokio::test]
 async fn a_project_is_made_once_seen_changed_and_ended() {
     let api = Api::start().await;
     let alice = somebody(&api, "alice").await;

@@ -69,8 +69,8 @@ fn paste(dir: &Path, port: u16) -> Said {
     Said { gateway: own(gateway), token: own(token), denied: own(denied), allowed: own(allowed) }
 }
 
-/// Runs the page's block of this heading with the program itself on the PATH; it must end with 0.
-fn run_block(dir: &Path, heading: &str, port: u16) {
+/// Runs the page's block of this heading with the program itself on the PATH; it must end with 0. What it said.
+fn run_block(dir: &Path, heading: &str, port: u16, token: Option<&str>) -> String {
     let page = guide();
     let block = blocks(&page).into_iter().find(|block| block.heading == heading && block.language == "bash");
     let block = block.unwrap_or_else(|| panic!("no commands under '{heading}'")).text;
@@ -80,11 +80,15 @@ fn run_block(dir: &Path, heading: &str, port: u16) {
     }
     let path = format!("{}:{}", dir.display(), variable("PATH").unwrap().display());
     let mut shell = Command::new("bash");
-    shell.args(["-c", &block]).env("PATH", path);
+    shell.args(["-ec", &format!("exec 2>&1\n{block}")]).env("PATH", path);
+    if let Some(token) = token {
+        shell.env("TOLLGATE_TOKEN", token);
+    }
     shell.env("K3S_NODE_IP", "127.0.0.1").env("GATEWAY_PORT", port.to_string());
     let ran = shell.output().unwrap();
-    let (said, wrong) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success(), "{heading}: {}\n{said}\n{wrong}", ran.status);
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.success(), "{heading}: {}\n{said}", ran.status);
+    said
 }
 
 /// What the guide says they print.
@@ -115,7 +119,9 @@ struct Pods {
 
 impl Pods {
     /// Puts each Envoy in front, configured for the SecurityPolicy of this name, and pastes the page.
-    async fn pasted_through(&self, objects: &Objects, namespace: &str, policy: &str) {
+    ///
+    /// With `demo`, the password of the realm's user, a key is made and used as the page says, too.
+    async fn pasted_through(&self, objects: &Objects, namespace: &str, policy: &str, demo: Option<&str>) {
         for binary in BINARIES {
             let Some(binary) = need(binary) else { continue };
             let ports = Ports {
@@ -146,8 +152,13 @@ impl Pods {
                 line.starts_with("127.0.0.1 - - [") && line.ends_with("] \"GET / HTTP/1.1\" 200 -"),
                 "{line}"
             );
-            run_block(dir.path(), "More tests of the same kind", ports.gateway);
-            run_block(dir.path(), "Without Go", ports.gateway);
+            run_block(dir.path(), "More tests of the same kind", ports.gateway, None);
+            run_block(dir.path(), "Without Go", ports.gateway, None);
+            if let Some(password) = demo {
+                let token = realm::token(password).await;
+                let said = run_block(dir.path(), "Make a key, and use it", ports.gateway, Some(&token));
+                assert!(said.contains("< HTTP/1.1 200 OK") && said.contains("Sample AI backend"), "{said}");
+            }
             // Envoy writes its access log every ten seconds, and at its end.
             envoy.process.signal("TERM");
             envoy.process.ended(Duration::from_secs(10)).await.unwrap();
@@ -193,25 +204,26 @@ async fn the_page_is_true_whenever_keycloak_is_new() {
     assert_eq!(store_state().await, "ready", "the database of postgres.yaml is in use");
 
     // gRPC, as ext-authz-policy.yaml says; and pasted again, with a user who is there already.
-    pods.pasted_through(&objects, "default", "self-service-authz").await;
+    let demo = objects.get("Secret", SYSTEM, "keycloak").text("/stringData/demo-password");
+    pods.pasted_through(&objects, "default", "self-service-authz", Some(demo)).await;
     realm::holds(&objects).await;
 
     // Keycloak's pod is deleted, and with it its users and its keys. The same Tollgate serves the new one's tokens.
     keycloak.end().await;
     let keycloak = KeycloakPod::start(&objects, place).await.unwrap();
     let adapter = objects.clone().with("variants/adapter.yaml");
-    pods.pasted_through(&adapter, "default", "self-service-authz").await;
+    pods.pasted_through(&adapter, "default", "self-service-authz", None).await;
     let asked = pods.adapter.process.log();
     for line in ["\"GET /envoy/\" 403 credential_missing", "\"GET /envoy/\" 200 -"] {
         assert!(asked.contains(line), "'{line}' is not in nginx' log: {asked}");
     }
     let door = objects.clone().with("variants/http-door.yaml");
-    pods.pasted_through(&door, "default", "self-service-authz").await;
+    pods.pasted_through(&door, "default", "self-service-authz", None).await;
 
     // The database goes away: checks go on, and readiness says what is missing.
     postgres.stop();
     let wide = objects.clone().with("variants/gateway-wide.yaml");
-    pods.pasted_through(&wide, SYSTEM, "self-service-authz-gateway").await;
+    pods.pasted_through(&wide, SYSTEM, "self-service-authz-gateway", None).await;
     assert_eq!(store_state().await, "degraded");
     postgres.resume();
     let end = std::time::Instant::now() + Duration::from_secs(20);

@@ -23,6 +23,12 @@ async fn grant(client_id: &str, password: &str) -> Value {
     client::http().post(url).form(&form).send().await.unwrap().json().await.unwrap()
 }
 
+/// The demo user's access token, as the command line gets one.
+pub async fn token(password: &str) -> String {
+    let granted = grant("tollgate-cli", password).await;
+    granted["access_token"].as_str().unwrap_or_else(|| panic!("{granted}")).to_owned()
+}
+
 /// The portal's authorization request, with what is added.
 async fn authorize(more: &str) -> (StatusCode, String) {
     let redirect = "http%3A%2F%2Flocalhost%3A3000%2Flogin%2Fcallback";

@@ -11,6 +11,8 @@ def openai_call(base, key, model, mode):
     from openai import OpenAI
 
     client = OpenAI(base_url=base + "/v1", api_key=key, max_retries=0, timeout=30)
+    if mode == "list":
+        return " ".join(found.id for found in client.models.list())
     messages = [{"role": "user", "content": "Who am I?"}]
     if mode == "stream":
         chunks = list(client.chat.completions.create(model=model, messages=messages, stream=True))
@@ -23,6 +25,8 @@ def anthropic_call(base, key, model, mode):
     from anthropic import Anthropic
 
     client = Anthropic(base_url=base, api_key=key, max_retries=0, timeout=30)
+    if mode == "list":
+        return " ".join(found.id for found in client.models.list())
     wish = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "Who am I?"}]}
     if mode == "stream":
         with client.messages.stream(**wish) as stream:

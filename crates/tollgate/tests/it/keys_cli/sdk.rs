@@ -14,9 +14,9 @@ const SDKS: [&str; 2] = ["openai", "anthropic"];
 /// A Python that has both SDKs.
 pub struct Sdk(PathBuf);
 
-/// A call with both SDKs: `plain` or `stream`, where to, with which key, for which model.
+/// A call with both SDKs: `plain`, `stream` or `list`, where to, with which key, for which model.
 pub type Call<'a> = (&'a str, &'a str, &'a str, &'a str);
-/// One call: which SDK, `plain` or `stream`, where to, with which key, for which model.
+/// One call: which SDK, `plain`, `stream` or `list`, where to, with which key, for which model.
 type Wish<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
 
 impl Sdk {

@@ -97,10 +97,15 @@ async fn from_nothing_to_a_refused_key() {
         ("plain", &here, &wrong, "tollgate-demo"),
         ("plain", &here, "sk-nonsense", "tollgate-demo"),
         ("plain", &here, demo, "tollgate-demo"),
+        ("list", &here, secret, ""),
+        ("list", &here, demo, ""),
     ]);
     for answer in [&said[0], &said[1], &said[2], &said[7]] {
         answered(answer);
     }
+    let listed = |outcomes: &[Value; 2]| outcomes.each_ref().map(|outcome| field(outcome, "ok").to_owned());
+    assert_eq!(listed(&said[8]), ["tollgate-demo"; 2], "what the key may use, and no more");
+    assert_eq!(listed(&said[9]), ["tollgate-demo tollgate-demo-mini tollgate-embed"; 2]);
     for denial in &said[3..5] {
         let codes = refused(denial, "PermissionDeniedError", 403);
         assert_eq!(codes, ["model_not_allowed", "permission_error"]);
