@@ -1,7 +1,5 @@
 //! A key that a secret scanner found in public, reported to one replica, as all of them see it.
 
-use std::time::Duration;
-
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -9,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::Replicas;
+use super::{HARD_BOUND, Replicas};
 use crate::harness::client::http;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,8 +40,11 @@ async fn a_key_found_in_public_is_refused_on_every_replica() {
     let (status, answer) = report(0, signature.as_ref()).await;
     assert_eq!((status, &answer[0]["label"]), (200, &json!("true_positive")), "{answer}");
     let took = rig.all_deny(&leaked.text, "key_unknown").await;
-    // A lone test on an idle machine sees some tens of milliseconds; the bound of all changes is measured elsewhere.
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    #[expect(clippy::print_stderr, reason = "the measurement is part of the test's answer")]
+    {
+        eprintln!("from the answer to a report until three replicas refuse the key: {took:?}");
+    }
+    assert!(took < HARD_BOUND, "{took:?}");
     for replica in 0..3 {
         assert_eq!(report(replica, signature.as_ref()).await, (200, answer.clone()), "replica {replica}");
     }
