@@ -8,7 +8,7 @@ mod metrics;
 mod traces;
 
 pub use decision::{Decision, DecisionLog, DecisionLogOptions, Decisions};
-pub use key_metrics::{FreshLookup, KeyMetrics};
+pub use key_metrics::{FreshLookup, KeyMetrics, LeakOutcome};
 pub use logs::{LogFormat, LogOptions, LogOutput, Logs, LogsError};
 pub use metrics::{Metrics, OPENMETRICS_CONTENT_TYPE, metrics_router};
 pub use traces::{CheckSpan, OtlpOptions, Traces, TracesError};

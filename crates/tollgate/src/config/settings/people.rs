@@ -19,6 +19,27 @@ pub struct ApiSettings {
     pub trusted_proxies: Vec<Network>,
     /// How command-line tools sign people in; without it `tollgate login` has to be told.
     pub cli: Option<CliSettings>,
+    /// Secret scanners that report keys which they found in public.
+    pub secret_scanning: SecretScanningSettings,
+}
+
+/// Secret scanners that report keys which they found in public, in the form of GitHub's partner program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretScanningSettings {
+    /// Whose reports are believed. With no entry nobody's are.
+    pub keys: Vec<ScannerKeySettings>,
+}
+
+/// A public key by which a scanner proves itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScannerKeySettings {
+    /// What the scanner calls it, in `Github-Public-Key-Identifier`.
+    #[schemars(length(min = 1, max = 256))]
+    pub id: String,
+    /// The key in PEM (`BEGIN PUBLIC KEY`): ECDSA on P-256.
+    pub pem: String,
 }
 
 /// How command-line tools sign people in: as a public client of an issuer, which has the device grant or accepts
@@ -65,6 +86,12 @@ pub enum OrganizationMakers {
 
 impl Default for ApiSettings {
     fn default() -> Self {
-        Self { max_body_bytes: 65_536, requests_per_minute: 600, trusted_proxies: Vec::new(), cli: None }
+        Self {
+            max_body_bytes: 65_536,
+            requests_per_minute: 600,
+            trusted_proxies: Vec::new(),
+            cli: None,
+            secret_scanning: SecretScanningSettings::default(),
+        }
     }
 }

@@ -3,12 +3,14 @@
 
 mod access;
 mod backchannel;
+mod endings;
 mod first_contact;
 mod introspection;
 mod keys;
 mod login;
 mod reference;
 pub mod rig;
+mod secret_scanning;
 mod sessions;
 mod site;
 mod tenancy;
