@@ -174,7 +174,8 @@ impl App {
             entropy,
             login,
             introspection: login::introspection(&settings),
-            options: options::portal(&settings),
+            metrics: Arc::clone(&metrics),
+            options: options::portal(&settings)?,
         });
         let tasks = TaskTracker::new();
         if let (Some(view), Some(store)) = (api_keys, &store) {

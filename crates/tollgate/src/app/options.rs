@@ -12,10 +12,11 @@ use url::Url;
 use crate::config::settings::{
     LogFormat as LogFormatSetting, OrganizationMakers, TlsSettings, UnavailableStatus,
 };
-use crate::config::{Compiled, IssuerLocation, Settings};
+use crate::config::{Compiled, IssuerLocation, Settings, scanner_key};
 use crate::doors::http::HttpDoorOptions;
 use crate::listener::{Limits, ListenOptions, TlsOptions};
 use crate::portal::keys::KeyPolicy;
+use crate::portal::secret_scanning::ScannerKey;
 use crate::portal::{PortalOptions, SignInView};
 use crate::store::StoreOptions;
 use crate::telemetry::{DecisionLogOptions, Decisions, LogFormat, LogOptions, OtlpOptions};
@@ -129,9 +130,12 @@ pub fn http_doors(settings: &Settings) -> HttpDoorOptions {
 }
 
 /// The portal.
-pub fn portal(settings: &Settings) -> PortalOptions {
+///
+/// # Errors
+/// A scanner's public key that is none; the configuration's own check says it before.
+pub fn portal(settings: &Settings) -> anyhow::Result<PortalOptions> {
     let (api, tenancy) = (&settings.api, &settings.tenancy);
-    PortalOptions {
+    Ok(PortalOptions {
         max_body_bytes: usize::try_from(api.max_body_bytes).unwrap_or(usize::MAX),
         requests_per_minute: NonZeroU32::new(api.requests_per_minute).unwrap_or(NonZeroU32::MIN),
         admin_groups: tenancy.admin_groups.clone(),
@@ -140,7 +144,14 @@ pub fn portal(settings: &Settings) -> PortalOptions {
         keys: key_policy(settings),
         token_reauthenticate_after: unless_never(api.reauthenticate_after_secs),
         trusted_proxies: api.trusted_proxies.iter().map(|network| network.0).collect(),
-    }
+        secret_scanners: secret_scanners(settings)?,
+    })
+}
+
+/// Who may report keys that were found in public.
+fn secret_scanners(settings: &Settings) -> anyhow::Result<Vec<ScannerKey>> {
+    let keys = settings.api.secret_scanning.keys.iter();
+    keys.map(|key| Ok(ScannerKey::new(&key.id, scanner_key(&key.pem).map_err(anyhow::Error::msg)?))).collect()
 }
 
 /// Seconds, of which 0 stands for "never".

@@ -24,6 +24,7 @@ pub(super) fn check(settings: &Settings) -> (Vec<Problem>, Vec<Problem>) {
     found.portal(settings);
     found.problems.extend(super::directories::check(settings));
     found.introspection(settings);
+    found.secret_scanning(settings);
     (found.problems, found.warnings)
 }
 
@@ -258,6 +259,22 @@ impl Findings {
                     self.problem(format!("{path}.secret"), text);
                 }
                 _ => {}
+            }
+        }
+    }
+}
+
+/// Secret scanners.
+impl Findings {
+    fn secret_scanning(&mut self, settings: &Settings) {
+        let keys = &settings.api.secret_scanning.keys;
+        for (at, key) in keys.iter().enumerate() {
+            let path = format!("api.secret_scanning.keys[{at}]");
+            if keys.iter().take(at).any(|other| other.id == key.id) {
+                self.problem(format!("{path}.id"), format!("'{}' is listed twice", key.id));
+            }
+            if let Err(wrong) = super::scanner_key(&key.pem) {
+                self.problem(format!("{path}.pem"), wrong);
             }
         }
     }

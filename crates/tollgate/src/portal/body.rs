@@ -36,17 +36,16 @@ impl<T: DeserializeOwned + Default + Send> FromRequest<Portal> for MaybeBody<T> 
 }
 
 pub(super) async fn read(request: Request, portal: &Portal, needed: bool) -> Result<Bytes, Problem> {
+    read_up_to(portal.options().max_body_bytes, request, needed).await
+}
+
+/// The same, with a bound of the endpoint's own.
+pub(super) async fn read_up_to(max: usize, request: Request, needed: bool) -> Result<Bytes, Problem> {
     let declared = request.headers().get(header::CONTENT_TYPE).cloned();
-    let bytes =
-        axum::body::to_bytes(request.into_body(), portal.options().max_body_bytes).await.map_err(|_| {
-            Problem::new(
-                Code::TooLarge,
-                format!(
-                    "A body has at most {} bytes here, and has to arrive whole.",
-                    portal.options().max_body_bytes
-                ),
-            )
-        })?;
+    let bytes = axum::body::to_bytes(request.into_body(), max).await.map_err(|_| {
+        let detail = format!("A body has at most {max} bytes here, and has to arrive whole.");
+        Problem::new(Code::TooLarge, detail)
+    })?;
     if bytes.is_empty() && !needed {
         return Ok(bytes);
     }

@@ -248,7 +248,10 @@ pub async fn update(
     key.metadata = change.metadata.unwrap_or(key.metadata);
     key.state = match change.status {
         None => key.state,
-        Some(LegacyStatus::Live) => KeyState::Live,
+        Some(LegacyStatus::Live) => {
+            super::keys::must_not_be_leaked(&before)?;
+            KeyState::Live
+        }
         Some(LegacyStatus::Disabled) => KeyState::Disabled,
     };
     if key != before {

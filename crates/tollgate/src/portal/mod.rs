@@ -29,6 +29,7 @@ pub mod problem;
 mod projects;
 pub mod rights;
 mod routes;
+pub mod secret_scanning;
 mod service_accounts;
 pub mod session;
 mod sign_in;
@@ -45,6 +46,7 @@ use ipnet::IpNet;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::store::Store;
+use crate::telemetry::Metrics;
 use crate::views::{CurrentRulebook, TokenCache};
 
 pub use routes::{openapi, router};
@@ -69,6 +71,8 @@ pub struct PortalOptions {
     pub token_reauthenticate_after: Option<Duration>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who may report keys that were found in public.
+    pub secret_scanners: Vec<secret_scanning::ScannerKey>,
 }
 
 /// What the portal is made of.
@@ -85,6 +89,8 @@ pub struct PortalParts {
     pub login: Option<session::Login>,
     /// Services that may ask about credentials.
     pub introspection: Vec<introspection::IntrospectionClient>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
     /// From the configuration.
     pub options: PortalOptions,
 }
@@ -165,6 +171,10 @@ impl Portal {
     /// From the configuration.
     pub fn options(&self) -> &PortalOptions {
         &self.0.parts.options
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.0.parts.metrics
     }
 
     fn tokens(&self) -> &TokenCache {

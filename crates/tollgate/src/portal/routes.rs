@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::problem::{Code, Problem};
 use super::{
     Portal, audit, docs, group_mappings, introspection, invitations, keys, legacy_keys, me, members,
-    organizations, people, projects, service_accounts, session, sign_in, token_rules,
+    organizations, people, projects, secret_scanning, service_accounts, session, sign_in, token_rules,
 };
 
 #[derive(OpenApi)]
@@ -43,6 +43,7 @@ fn api() -> OpenApiRouter<Portal> {
         .merge(service_accounts::routes())
         .merge(keys::routes())
         .merge(legacy_keys::routes())
+        .merge(secret_scanning::routes())
         .merge(audit::routes())
         .merge(people::routes())
         .merge(token_rules::routes());

@@ -337,7 +337,7 @@ impl Tx {
             Err(StoreError::Refused(Refusal::Missing(_))) => return Ok(()),
             held => held?,
         };
-        let before = self.find_organization_member(&organization.id, person).await?;
+        let before = self.find_member::<OrganizationRole>(&organization.id, person).await?;
         let done = match (before, role) {
             (None, Some(role)) => {
                 let granted = (role, Source::Group);
@@ -349,7 +349,7 @@ impl Tx {
                 self.change_organization_member(author, &organization, &before, granted).await.map(drop)
             }
             (Some(before), None) => {
-                match self.keeps_an_admin(&organization.id, &before, None).await {
+                match self.leaves_somebody(&organization.id, &before, None).await {
                     Ok(()) => {
                         // Memberships of its projects have their own mappings, or were given by hand.
                         let ending = (LeaversKeys::Disable, false);
@@ -377,7 +377,7 @@ impl Tx {
             Err(StoreError::Refused(Refusal::Missing(_))) => return Ok(()),
             held => held?,
         };
-        let before = self.find_project_member(&project.id, person).await?;
+        let before = self.find_member::<ProjectRole>(&project.id, person).await?;
         let done = match (before, role) {
             (None, Some(role)) => {
                 self.grant_project_member(author, &project, person, (role, Source::Group)).await.map(drop)
@@ -387,7 +387,7 @@ impl Tx {
                 let granted = (role, Source::Group);
                 self.change_project_member(author, &project, &before, granted).await.map(drop)
             }
-            (Some(before), None) => match self.keeps_an_owner(&project.id, &before, None).await {
+            (Some(before), None) => match self.leaves_somebody(&project.id, &before, None).await {
                 Ok(()) => self.end_project_member(author, &project, &before, LeaversKeys::Disable).await,
                 refused => refused,
             },

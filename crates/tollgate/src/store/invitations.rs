@@ -204,7 +204,7 @@ impl Tx {
         }
         let entry = author.entry("invitation.accept", "invitation", &invitation.id);
         self.audit(entry.in_project(&project.organization_id, &project.id).before(&invitation));
-        let member = match self.find_project_member(&project.id, &author.id).await? {
+        let member = match self.find_member::<ProjectRole>(&project.id, &author.id).await? {
             None => self.add_project_member(author, &project, &author.id, invitation.role).await?,
             Some(member) if member.role >= invitation.role => member,
             Some(member) => {

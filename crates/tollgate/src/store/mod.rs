@@ -23,6 +23,7 @@ mod leavers;
 mod listen;
 mod logins;
 mod logout_tokens;
+mod members;
 mod organization_members;
 mod organizations;
 mod people;
@@ -60,6 +61,7 @@ pub use leases::Lease;
 pub use leavers::LeaversKeys;
 pub use listen::ChangeListener;
 pub use logins::Login;
+pub use members::{Member, MemberRole};
 pub use organization_members::OrganizationMember;
 pub use organizations::Organization;
 pub use people::{Contact, Person, SuspensionCause};
@@ -185,6 +187,7 @@ const STATEMENTS: &[&[&str]] = &[
     api_keys::STATEMENTS[0],
     api_keys::STATEMENTS[1],
     api_keys::STATEMENTS[2],
+    api_keys::STATEMENTS[3],
     audit::STATEMENTS,
     audit_log::STATEMENTS,
     changes::STATEMENTS,
@@ -196,10 +199,9 @@ const STATEMENTS: &[&[&str]] = &[
     key_sets::STATEMENTS,
     leases::STATEMENTS,
     leavers::STATEMENTS,
-    organization_members::STATEMENTS,
+    members::STATEMENTS,
     organizations::STATEMENTS,
     people::STATEMENTS,
-    project_members::STATEMENTS,
     projects::STATEMENTS,
     service_accounts::STATEMENTS,
     token_rules::STATEMENTS,

@@ -1,86 +1,19 @@
 //! Members of organizations. Somebody who leaves an organization leaves its projects too.
 
-use serde::Serialize;
 use serde_json::json;
 use tollgate_core::tenancy::{OrganizationRole, ProjectRole};
-use tollgate_core::time::Timestamp;
 
+use super::StoreError;
 use super::author::Author;
-use super::db::{failed, on};
-use super::fields::{Slice, Source, moment, organization_role};
+use super::fields::Source;
 use super::leavers::LeaversKeys;
+use super::members::Member;
 use super::organizations::Organization;
-use super::project_members::MemberRow;
 use super::refusal::Refusal;
-use super::tx::{Tx, on_tx};
-use super::{Store, StoreError};
+use super::tx::Tx;
 
-/// A member of an organization, as the API and the audit log show them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct OrganizationMember {
-    /// `per_…`
-    pub person_id: String,
-    /// Their name at the issuer.
-    pub username: String,
-    /// Their address, if the issuer tells it.
-    pub email: Option<String>,
-    /// What they may.
-    pub role: OrganizationRole,
-    /// Where the membership comes from.
-    pub source: Source,
-    /// Since when.
-    #[serde(serialize_with = "moment")]
-    pub created_at: Timestamp,
-}
-
-const LIST: &str = "SELECT m.person_id, p.username, p.email, m.role, m.source, m.created_at \
-     FROM organization_members m JOIN people p ON p.id = m.person_id \
-     WHERE m.organization_id = $1 AND m.person_id > $2 ORDER BY m.person_id LIMIT $3";
-const FIND: &str = "SELECT m.person_id, p.username, p.email, m.role, m.source, m.created_at \
-     FROM organization_members m JOIN people p ON p.id = m.person_id \
-     WHERE m.organization_id = $1 AND m.person_id = $2";
-const PUT: &str = "INSERT INTO organization_members (organization_id, person_id, role, source, created_at) \
-     VALUES ($1, $2, $3, $4, $5) \
-     ON CONFLICT (organization_id, person_id) DO UPDATE SET role = excluded.role, source = excluded.source";
-const REMOVE: &str = "DELETE FROM organization_members WHERE organization_id = $1 AND person_id = $2";
-const OTHER_ADMINS: &str = "SELECT COUNT(*) FROM organization_members \
-     WHERE organization_id = $1 AND role = 'admin' AND person_id <> $2";
-const PERSON: &str = "SELECT COUNT(*) FROM people WHERE id = $1";
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[LIST, FIND, PUT, REMOVE, OTHER_ADMINS, PERSON];
-
-impl OrganizationMember {
-    fn from_row(row: MemberRow) -> Result<Self, StoreError> {
-        let (person_id, username, email, role, source, created_at) = row;
-        Ok(Self {
-            person_id,
-            username,
-            email,
-            role: organization_role("organization_members", &role)?,
-            source: Source::read("organization_members", &source)?,
-            created_at: Timestamp::from_millis(created_at),
-        })
-    }
-}
-
-impl Store {
-    /// The members of an organization, by id. The caller has shown to see the organization.
-    ///
-    /// # Errors
-    /// The database gave no answer.
-    pub async fn organization_members(
-        &self,
-        organization: &str,
-        slice: Slice<'_>,
-    ) -> Result<Vec<OrganizationMember>, StoreError> {
-        let db = self.ready().await?;
-        let rows: Vec<MemberRow> = on!(db, pool => {
-            sqlx::query_as(LIST).bind(organization).bind(slice.after).bind(slice.limit).fetch_all(pool).await
-        })
-        .map_err(|e| failed(&e))?;
-        rows.into_iter().map(OrganizationMember::from_row).collect()
-    }
-}
+/// A member of an organization.
+pub type OrganizationMember = Member<OrganizationRole>;
 
 impl Tx {
     /// Gives somebody a role in an organization, or another role. The membership is then a given one: group mappings
@@ -100,13 +33,8 @@ impl Tx {
         if organization.personal {
             return Err(Refusal::Personal.into());
         }
-        let Some(before) = self.find_organization_member(&organization.id, person).await? else {
-            let known: i64 =
-                on_tx!(self, conn => sqlx::query_scalar(PERSON).bind(person).fetch_one(conn).await)
-                    .map_err(|e| failed(&e))?;
-            if known == 0 {
-                return Err(Refusal::Missing("person").into());
-            }
+        let Some(before) = self.find_member::<OrganizationRole>(&organization.id, person).await? else {
+            self.must_be_known(person).await?;
             return self.add_organization_member(author, &organization, person, role).await;
         };
         if before.role == role && before.source == Source::Manual {
@@ -130,25 +58,13 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let needed = if author.id == person { OrganizationRole::Member } else { OrganizationRole::Admin };
         let organization = self.hold_organization(author, organization, needed).await?;
-        let before = self.find_organization_member(&organization.id, person).await?;
+        let before = self.find_member::<OrganizationRole>(&organization.id, person).await?;
         let before = before.ok_or(Refusal::Missing("member"))?;
         if organization.personal {
             return Err(Refusal::Personal.into());
         }
-        self.keeps_an_admin(&organization.id, &before, None).await?;
+        self.leaves_somebody(&organization.id, &before, None).await?;
         self.end_organization_member(author, &organization, &before, (keys, true)).await
-    }
-
-    pub(super) async fn find_organization_member(
-        &mut self,
-        organization: &str,
-        person: &str,
-    ) -> Result<Option<OrganizationMember>, StoreError> {
-        let row: Option<MemberRow> = on_tx!(self, conn => {
-            sqlx::query_as(FIND).bind(organization).bind(person).fetch_optional(conn).await
-        })
-        .map_err(|e| failed(&e))?;
-        row.map(OrganizationMember::from_row).transpose()
     }
 
     /// Adds a member to a held organization by hand; they are known not to be one.
@@ -170,8 +86,8 @@ impl Tx {
         person: &str,
         (role, source): (OrganizationRole, Source),
     ) -> Result<OrganizationMember, StoreError> {
-        self.write_organization_member(author, &organization.id, person, (role, source)).await?;
-        let member = self.find_organization_member(&organization.id, person).await?;
+        self.write_member(author, &organization.id, person, (role, source)).await?;
+        let member = self.find_member::<OrganizationRole>(&organization.id, person).await?;
         let member = member.ok_or(Refusal::Missing("person"))?;
         let entry = author.entry("organization.member.add", "person", person);
         self.audit(entry.in_organization(&organization.id).after(&member));
@@ -186,8 +102,8 @@ impl Tx {
         before: &OrganizationMember,
         (role, source): (OrganizationRole, Source),
     ) -> Result<OrganizationMember, StoreError> {
-        self.keeps_an_admin(&organization.id, before, Some(role)).await?;
-        self.write_organization_member(author, &organization.id, &before.person_id, (role, source)).await?;
+        self.leaves_somebody(&organization.id, before, Some(role)).await?;
+        self.write_member(author, &organization.id, &before.person_id, (role, source)).await?;
         let after = OrganizationMember { role, source, ..before.clone() };
         let mut shown = json!(after);
         if role < before.role {
@@ -210,10 +126,7 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let person = before.person_id.as_str();
         let ids = self.leave_projects(author, organization, person, (keys, members_too)).await?;
-        on_tx!(self, conn => {
-            sqlx::query(REMOVE).bind(&organization.id).bind(person).execute(conn).await.map(drop)
-        })
-        .map_err(|e| failed(&e))?;
+        self.delete_member::<OrganizationRole>(&organization.id, person).await?;
         let entry = author.entry("organization.member.remove", "person", person);
         self.audit(entry.in_organization(&organization.id).before(before).after(&json!({"keys": ids})));
         Ok(())
@@ -233,7 +146,7 @@ impl Tx {
         let mut ids = Vec::new();
         for project in self.project_ids(&organization.id).await? {
             let (project, _) = self.hold_project(&owner, &project, ProjectRole::Viewer).await?;
-            match self.find_project_member(&project.id, person).await? {
+            match self.find_member::<ProjectRole>(&project.id, person).await? {
                 Some(member) if members_too => {
                     self.end_project_member(author, &project, &member, keys).await?;
                 }
@@ -245,36 +158,5 @@ impl Tx {
             }
         }
         Ok(ids)
-    }
-
-    /// Whether the held organization still has an administrator when this member has another role, or none.
-    pub(super) async fn keeps_an_admin(
-        &mut self,
-        organization: &str,
-        before: &OrganizationMember,
-        after: Option<OrganizationRole>,
-    ) -> Result<(), StoreError> {
-        if before.role != OrganizationRole::Admin || after == Some(OrganizationRole::Admin) {
-            return Ok(());
-        }
-        let others: i64 = on_tx!(self, conn => {
-            sqlx::query_scalar(OTHER_ADMINS).bind(organization).bind(&before.person_id).fetch_one(conn).await
-        })
-        .map_err(|e| failed(&e))?;
-        if others == 0 { Err(Refusal::LastAdmin.into()) } else { Ok(()) }
-    }
-
-    async fn write_organization_member(
-        &mut self,
-        author: &Author,
-        organization: &str,
-        person: &str,
-        (role, source): (OrganizationRole, Source),
-    ) -> Result<(), StoreError> {
-        on_tx!(self, conn => {
-            let put = sqlx::query(PUT).bind(organization).bind(person).bind(role.as_str());
-            put.bind(source.as_str()).bind(author.at().as_millis()).execute(conn).await.map(drop)
-        })
-        .map_err(|e| failed(&e))
     }
 }

@@ -46,6 +46,32 @@ impl FreshLookup {
     }
 }
 
+/// What came of a report that a key's secret was found in public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeakOutcome {
+    /// It worked until then.
+    Ended,
+    /// It did not work any more.
+    Harmless,
+    /// It was reported before.
+    Repeated,
+    /// It is no secret of a key.
+    Unknown,
+}
+
+impl LeakOutcome {
+    const ALL: [Self; 4] = [Self::Ended, Self::Harmless, Self::Repeated, Self::Unknown];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Harmless => "harmless",
+            Self::Repeated => "repeated",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The metrics of API keys.
 #[derive(Debug)]
 pub struct KeyMetrics {
@@ -62,12 +88,15 @@ pub struct KeyMetrics {
     fresh: [Counter; 5],
     uses_written: Counter,
     uses_dropped: Counter,
+    /// In the order of [`LeakOutcome::ALL`].
+    leaks: [Counter; 4],
 }
 
 impl KeyMetrics {
     /// All at zero, and known to `r`.
     pub(super) fn register(r: &mut Registry) -> Self {
         let fresh = Family::<Labels, Counter>::default();
+        let leaks = Family::<Labels, Counter>::default();
         let metrics = Self {
             keys: Gauge::default(),
             bytes: Gauge::default(),
@@ -81,6 +110,7 @@ impl KeyMetrics {
             fresh: FreshLookup::ALL.map(|o| fresh.get_or_create_owned(&by("outcome", o.as_str()))),
             uses_written: Counter::default(),
             uses_dropped: Counter::default(),
+            leaks: LeakOutcome::ALL.map(|o| leaks.get_or_create_owned(&by("outcome", o.as_str()))),
         };
         r.register("key_view_keys", "API keys in memory", metrics.keys.clone());
         let bytes = "Size of the table of API keys, without what keys share";
@@ -105,6 +135,7 @@ impl KeyMetrics {
         let dropped =
             "Last uses of keys that were not written, because there were too many or the store was away";
         r.register("key_uses_dropped", dropped, metrics.uses_dropped.clone());
+        r.register("key_leaks", "Reports of secrets found in public, by outcome", leaks);
         metrics
     }
 
@@ -143,6 +174,11 @@ impl KeyMetrics {
     /// A look for a fresh key ended.
     pub fn fresh_lookup(&self, outcome: FreshLookup) {
         self.fresh[outcome as usize].inc();
+    }
+
+    /// A secret scanner reported something.
+    pub fn leak_reported(&self, outcome: LeakOutcome) {
+        self.leaks[outcome as usize].inc();
     }
 
     /// Last uses were written.

@@ -10,7 +10,7 @@ mod traces;
 
 pub use decision::{Decision, DecisionLog, DecisionLogOptions, Decisions};
 pub use directory_metrics::{DirectoryMetrics, RoundOutcome};
-pub use key_metrics::{FreshLookup, KeyMetrics};
+pub use key_metrics::{FreshLookup, KeyMetrics, LeakOutcome};
 pub use logs::{LogFormat, LogOptions, LogOutput, Logs, LogsError};
 pub use metrics::{Metrics, OPENMETRICS_CONTENT_TYPE, metrics_router};
 pub use traces::{CheckSpan, OtlpOptions, Traces, TracesError};

@@ -287,3 +287,18 @@ async fn the_guides_configuration_is_understood() {
     let bearer = stand.bearer();
     assert!(checker.check("GET", "ai.local.dev", "/", &[("authorization", &bearer)]).await.permitted());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_peoples_port_has_the_api() {
+    let stand = Stand::start().await;
+    let ports = stand.tollgate.ports;
+    for path in ["/api/v1/people", "/api/v1/me", "/api/v1/audit", "/api/v1/openapi.json", "/docs", "/login"] {
+        let (status, _) = get(ports.metrics, path).await;
+        assert_eq!(status, 404, "metrics {path}");
+        // To the doors a path is data: what it answers is a verdict on a request for that path.
+        let (status, body) = get(ports.check, path).await;
+        assert!(status == 401 || status == 403, "check {path}: {status} {body}");
+        assert!(!body.contains("\"items\"") && !body.contains("openapi"), "check {path}: {body}");
+    }
+    assert_eq!(get(ports.http, "/api/v1/people").await.0, 401);
+}

@@ -32,7 +32,9 @@ pub use self::login::{
     IntrospectionClientSettings, IntrospectionSettings, LoginSettings, PortalSettings, SessionSettings,
 };
 pub use self::models::{ModelPolicySettings, ModelPolicyWord, ModelSettings};
-pub use self::people::{ApiSettings, CliSettings, OrganizationMakers, TenancySettings};
+pub use self::people::{
+    ApiSettings, CliSettings, OrganizationMakers, ScannerKeySettings, SecretScanningSettings, TenancySettings,
+};
 pub use self::route::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
 pub use self::server::{
     CheckListenerSettings, GrpcListenerSettings, HttpListenerSettings, LimitSettings,

@@ -23,6 +23,27 @@ pub struct ApiSettings {
     pub reauthenticate_after_secs: u64,
     /// How command-line tools sign people in; without it `tollgate login` has to be told.
     pub cli: Option<CliSettings>,
+    /// Secret scanners that report keys which they found in public.
+    pub secret_scanning: SecretScanningSettings,
+}
+
+/// Secret scanners that report keys which they found in public, in the form of GitHub's partner program.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretScanningSettings {
+    /// Whose reports are believed. With no entry nobody's are.
+    pub keys: Vec<ScannerKeySettings>,
+}
+
+/// A public key by which a scanner proves itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScannerKeySettings {
+    /// What the scanner calls it, in `Github-Public-Key-Identifier`.
+    #[schemars(length(min = 1, max = 256))]
+    pub id: String,
+    /// The key in PEM (`BEGIN PUBLIC KEY`): ECDSA on P-256.
+    pub pem: String,
 }
 
 /// How command-line tools sign people in: as a public client of an issuer, which has the device grant or accepts
@@ -77,6 +98,7 @@ impl Default for ApiSettings {
             trusted_proxies: Vec::new(),
             reauthenticate_after_secs: 0,
             cli: None,
+            secret_scanning: SecretScanningSettings::default(),
         }
     }
 }

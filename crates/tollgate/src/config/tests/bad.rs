@@ -25,6 +25,14 @@ macro_rules! directory {
     };
 }
 
+/// A public key on P-256.
+macro_rules! pem {
+    () => {
+        r#""-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEzgy27r0qRhoWFrnr1dYXqlBi6lxU\n\
+ed5r0PsIQfYG4Q2XYI0ClYpj3taUxUs1SmL2AA8Z7ulxefTU2PoFpmv0QQ==\n-----END PUBLIC KEY-----\n""#
+    };
+}
+
 /// Each text, and a part of one line of what it says.
 const TABLE: &[(&str, &str)] = &[
     // unknown keys
@@ -173,6 +181,14 @@ const TABLE: &[(&str, &str)] = &[
     (
         "introspection: {clients: [{id: a, secret_file: /does/not/exist}]}",
         "introspection.clients[0].secret_file: cannot read",
+    ),
+    (
+        "api: {secret_scanning: {keys: [{id: a, pem: x}]}}",
+        "api.secret_scanning.keys[0].pem: is no public key in PEM",
+    ),
+    (
+        concat!("api: {secret_scanning: {keys: [{id: a, pem: ", pem!(), "}, {id: a, pem: ", pem!(), "}]}}"),
+        "api.secret_scanning.keys[1].id: 'a' is listed twice",
     ),
     // listeners
     ("server: {http: {listen: 3000}}", "server.http.listen: expected text, found a number"),

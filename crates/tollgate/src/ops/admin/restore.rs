@@ -25,7 +25,7 @@ impl Lost {
         let text = |name: &str| entry[name].as_str().unwrap_or_default();
         let target = text("target_id").to_owned();
         match text("action") {
-            "key.revoke" | "key.disable" => _ = self.keys.insert(target),
+            "key.revoke" | "key.disable" | "key.leak" => _ = self.keys.insert(target),
             "person.suspend" => _ = self.people.insert(target),
             "person.resume" => _ = self.people.remove(&target),
             "project.suspend" | "project.delete" => _ = self.projects.insert(target),
@@ -113,6 +113,7 @@ mod tests {
             json!({"action": "key.revoke", "target_id": "k1"}),
             json!({"action": "key.create", "target_id": "k2"}),
             json!({"action": "project.member.remove", "target_id": "per_1", "after": {"revoked_keys": ["k3", "k4"]}}),
+            json!({"action": "key.leak", "target_id": "k5"}),
             json!({"action": "person.suspend", "target_id": "per_2"}),
             json!({"action": "person.suspend", "target_id": "per_3"}),
             json!({"action": "person.resume", "target_id": "per_2"}),
@@ -122,7 +123,7 @@ mod tests {
             lost.note(&entry);
         }
         let set = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
-        assert_eq!(lost.keys, set(&["k1", "k3", "k4"]));
+        assert_eq!(lost.keys, set(&["k1", "k3", "k4", "k5"]));
         assert_eq!(lost.people, set(&["per_3"]));
         assert_eq!((lost.projects, lost.organizations), (set(&["prj_1"]), set(&["org_1"])));
     }

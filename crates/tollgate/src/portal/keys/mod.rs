@@ -80,6 +80,16 @@ pub fn must_not_be_revoked(key: &ApiKey) -> Answer<()> {
     Err(Problem::new(Code::Conflict, detail))
 }
 
+/// A secret that was found in public does not work again: the key needs another one first.
+pub fn must_not_be_leaked(key: &ApiKey) -> Answer<()> {
+    if key.leaked.is_none() {
+        return Ok(());
+    }
+    let detail =
+        "This key's secret was found in public. Rotate the key first (overlap \"now\"), then switch it on.";
+    Err(Problem::new(Code::Conflict, detail))
+}
+
 /// A key whose time was over takes its place among the project's keys again when it gets a later end.
 ///
 /// # Errors

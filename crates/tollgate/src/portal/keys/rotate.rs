@@ -31,7 +31,8 @@ pub struct RotateKey {
 /// Give a key another secret
 ///
 /// The id, limits and history stay. The new secret is in this answer and nowhere else. A second rotation ends the older of
-/// two secrets at once. A key that has ended cannot be rotated; give it a later end first.
+/// two secrets at once. A key that has ended cannot be rotated; give it a later end first. A secret that was found in public
+/// (`leaked`) has to end `now`; the key is then switched on by `enable`.
 #[utoipa::path(
     post, path = "/projects/{project_id}/keys/{key_id}/rotate", tag = "keys", request_body = RotateKey,
     params(
@@ -59,6 +60,10 @@ pub async fn rotate(
     if before.expires_at.is_some_and(|end| end <= now) {
         let detail = "This key's time is over. Give it a later end first, or make a new one.";
         return Err(Problem::new(Code::Conflict, detail));
+    }
+    if before.leaked.is_some() && body.overlap.until(now, None).is_some() {
+        let detail = "must be 'now': the present secret was found in public";
+        return Err(Problem::invalid("/overlap", detail));
     }
     session::demand_recent_proof(&portal, &person)?;
     let secret = NewKey::rotate(before.id, |buffer| portal.entropy().fill(buffer))?;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use tollgate_core::caller::KeyState;
 
 use super::view::KeyView;
-use super::{entry, hold, must_not_be_revoked};
+use super::{entry, hold, must_not_be_leaked, must_not_be_revoked};
 use crate::portal::Portal;
 use crate::portal::forms::Ids;
 use crate::portal::person::Person;
@@ -29,6 +29,8 @@ pub async fn disable(
 }
 
 /// Switch a key on again
+///
+/// Not while its present secret is one that was found in public (`leaked`): rotate it first.
 #[utoipa::path(
     post, path = "/projects/{project_id}/keys/{key_id}/enable", tag = "keys",
     params(("project_id" = String, Path), ("key_id" = String, Path), ("If-Match" = Option<String>, Header)),
@@ -58,6 +60,9 @@ async fn switch(
     must_not_be_revoked(&before)?;
     if before.state == to {
         return Ok(Versioned(before.version, KeyView::new(&before, now)));
+    }
+    if to == KeyState::Live {
+        must_not_be_leaked(&before)?;
     }
     let mut key = before.clone();
     key.state = to;

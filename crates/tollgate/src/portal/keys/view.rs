@@ -66,6 +66,8 @@ pub struct KeyView {
     pub last_used: Option<LastUseView>,
     /// When and by whom it was revoked.
     pub revoked: Option<RevocationView>,
+    /// Where its present secret was found in public: why it is switched off, until it has another secret.
+    pub leaked: Option<LeakView>,
     /// Counts its changes; the ETag.
     pub version: i64,
 }
@@ -148,6 +150,18 @@ pub struct RevocationView {
     pub by: String,
 }
 
+/// Where a key's secret was found.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct LeakView {
+    /// When that was reported.
+    pub at: Moment,
+    /// The place, if it was told.
+    #[schema(format = "uri")]
+    pub url: Option<String>,
+    /// What kind of place, in the scanner's word: `content`, `commit`, …
+    pub source: String,
+}
+
 /// A key with its secret, which is never shown again.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FreshKeyView {
@@ -224,6 +238,11 @@ impl KeyView {
                 .revoked
                 .as_ref()
                 .map(|end| RevocationView { at: Moment(end.at), by: end.by.clone() }),
+            leaked: key.leaked.as_ref().map(|leak| LeakView {
+                at: Moment(leak.at),
+                url: leak.url.clone(),
+                source: leak.source.clone(),
+            }),
             version: key.version,
         }
     }

@@ -39,7 +39,7 @@ pub async fn list(
     page: PageRequest,
 ) -> Answer<Json<Page<OrganizationMemberView>>> {
     let slice = Slice { after: page.after.as_deref().unwrap_or_default(), limit: page.fetch() };
-    let members = portal.store()?.organization_members(&access.organization.id, slice).await?;
+    let members = portal.store()?.members::<OrganizationRole>(&access.organization.id, slice).await?;
     Ok(Json(page.page(members, |member| member.person_id.clone()).map(OrganizationMemberView::from)))
 }
 

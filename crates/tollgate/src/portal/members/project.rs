@@ -39,7 +39,7 @@ pub async fn list(
     page: PageRequest,
 ) -> Answer<Json<Page<MemberView>>> {
     let slice = Slice { after: page.after.as_deref().unwrap_or_default(), limit: page.fetch() };
-    let members = portal.store()?.project_members(&access.project.id, slice).await?;
+    let members = portal.store()?.members::<ProjectRole>(&access.project.id, slice).await?;
     Ok(Json(page.page(members, |member| member.person_id.clone()).map(MemberView::from)))
 }
 

@@ -35,7 +35,7 @@ async fn post(api: &Api, path: &str, headers: &[(&str, &str)], body: &str) -> Re
     api.send(request.body(Body::from(body.to_owned())).unwrap()).await
 }
 
-async fn introspect(api: &Api, token: &str, more: &str) -> Value {
+pub async fn introspect(api: &Api, token: &str, more: &str) -> Value {
     let mut answers = Vec::new();
     for path in PATHS {
         let headers = [("authorization", authorino().as_str()), ("content-type", FORM)]

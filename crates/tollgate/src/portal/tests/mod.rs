@@ -3,6 +3,7 @@
 
 mod access;
 mod backchannel;
+mod endings;
 mod every_body;
 mod every_route;
 mod first_contact;
@@ -11,6 +12,7 @@ mod keys;
 mod login;
 mod reference;
 pub mod rig;
+mod secret_scanning;
 mod sessions;
 mod site;
 mod step_up;

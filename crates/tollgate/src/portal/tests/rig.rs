@@ -19,6 +19,7 @@ use tollgate_core::testing::TestKey;
 use tollgate_core::time::Timestamp;
 use tower::ServiceExt as _;
 
+use super::secret_scanning::SCANNER;
 use crate::clock::Clock;
 use crate::entropy::SystemEntropy;
 use crate::portal::introspection::IntrospectionClient;
@@ -75,6 +76,7 @@ impl Clock for StandingClock {
 pub struct Api {
     pub store: Arc<Store>,
     pub clock: Arc<StandingClock>,
+    pub metrics: Arc<Metrics>,
     router: Router,
     key: TestKey,
     _dir: Option<TempDir>,
@@ -123,6 +125,7 @@ pub fn options() -> PortalOptions {
         trusted_proxies: vec![],
         token_reauthenticate_after: None,
         sign_in: None,
+        secret_scanners: vec![SCANNER.public()],
     }
 }
 
@@ -215,7 +218,12 @@ impl Api {
         let rules =
             Arc::new(IssuerRules::new("one", vec![ISSUER.into()], Audiences::OneOf(vec!["api".into()])));
         let metrics = Arc::new(Metrics::new(&["envoy_grpc"], clock.now()));
-        let deps = ViewDeps { store: None, clock: clock.clone(), metrics, jitter: Arc::new(Jitter::new(1)) };
+        let deps = ViewDeps {
+            store: None,
+            clock: clock.clone(),
+            metrics: Arc::clone(&metrics),
+            jitter: Arc::new(Jitter::new(1)),
+        };
         let source = IssuerSource {
             rules: Arc::clone(&rules),
             location: KeyLocation::Static { document: key.key_set() },
@@ -243,10 +251,11 @@ impl Api {
             entropy: Arc::new(SystemEntropy),
             login: None,
             introspection: introspection_clients(),
+            metrics: Arc::clone(&metrics),
             options,
         });
         let router = router(portal);
-        Self { store, clock, router, key, _dir: None }
+        Self { store, clock, metrics, router, key, _dir: None }
     }
 
     /// Lets time pass.

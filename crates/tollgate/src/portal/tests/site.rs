@@ -156,7 +156,12 @@ pub fn portal(
     let audiences = Audiences::OneOf(vec!["api".into()]);
     let rules = Arc::new(IssuerRules::new("one", vec![issuer.to_owned()], audiences));
     let metrics = Arc::new(Metrics::new(&["envoy_grpc"], clock.now()));
-    let deps = ViewDeps { store: None, clock: clock.clone(), metrics, jitter: Arc::new(Jitter::new(1)) };
+    let deps = ViewDeps {
+        store: None,
+        clock: clock.clone(),
+        metrics: Arc::clone(&metrics),
+        jitter: Arc::new(Jitter::new(1)),
+    };
     let source = IssuerSource {
         rules: Arc::clone(&rules),
         location: KeyLocation::Static { document: key_set },
@@ -184,6 +189,7 @@ pub fn portal(
         entropy: Arc::new(SystemEntropy),
         login: Some(login),
         introspection: vec![],
+        metrics,
         options: portal_options(),
     }))
 }

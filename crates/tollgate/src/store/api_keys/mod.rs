@@ -2,6 +2,7 @@
 //! either.
 
 mod last_used;
+mod leaks;
 mod list;
 mod read;
 mod row;
@@ -16,6 +17,7 @@ use tollgate_core::models::ModelPolicy;
 use tollgate_core::time::Timestamp;
 
 pub use last_used::KeyUse;
+pub use leaks::Leak;
 pub use list::{KeyCursor, KeyFilter, ShownState};
 pub use read::SecretMatch;
 
@@ -62,6 +64,8 @@ pub struct ApiKey {
     pub rotated_at: Option<Timestamp>,
     /// When and by whom it was ended.
     pub revoked: Option<Revocation>,
+    /// Where its present secret was found in public.
+    pub leaked: Option<Leak>,
     /// Its last use, late by some seconds.
     pub last_used: Option<LastUse>,
     /// The secret before the present one, while it works or worked last.
@@ -188,7 +192,8 @@ impl ApiKey {
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&[&str]; 3] = [list::STATEMENTS, read::STATEMENTS, write::STATEMENTS];
+pub(super) const STATEMENTS: [&[&str]; 4] =
+    [leaks::STATEMENTS, list::STATEMENTS, read::STATEMENTS, write::STATEMENTS];
 /// The one statement that is made of parts, for `rows` keys.
 #[cfg(test)]
 pub(super) use last_used::statement as last_used_statement;

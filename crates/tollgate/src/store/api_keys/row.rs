@@ -7,7 +7,7 @@ use tollgate_core::caller::{KeyLimits, KeyState};
 use tollgate_core::key_limits::KeyName;
 use tollgate_core::time::Timestamp;
 
-use super::{ApiKey, HeldBy, KeyOwner, LastUse, PreviousSecret, Revocation};
+use super::{ApiKey, HeldBy, KeyOwner, LastUse, Leak, PreviousSecret, Revocation};
 use crate::store::StoreError;
 
 /// A statement that reads whole keys: the columns of [`KeyRow`], then what is given.
@@ -20,10 +20,12 @@ macro_rules! select_keys {
              k.created_at, k.updated_at, k.rotated_at, k.revoked_at, k.revoked_by, k.last_used_at, \
              k.last_used_address, k.last_used_agent, k.previous_until, k.previous_last_used_at, \
              o.state AS organization_state, r.state AS project_state, \
-             COALESCE(p.state, a.state, 'deleted') AS owner_state \
+             COALESCE(p.state, a.state, 'deleted') AS owner_state, \
+             l.reported_at AS leaked_at, l.url AS leaked_url, l.source AS leaked_source \
              FROM api_keys k JOIN projects r ON r.id = k.project_id \
              JOIN organizations o ON o.id = r.organization_id LEFT JOIN people p ON p.id = k.person_id \
-             LEFT JOIN service_accounts a ON a.id = k.service_account_id ",
+             LEFT JOIN service_accounts a ON a.id = k.service_account_id \
+             LEFT JOIN leaked_secrets l ON l.digest = k.digest ",
             $rest
         )
     };
@@ -64,6 +66,9 @@ pub(super) struct KeyRow {
     organization_state: String,
     project_state: String,
     owner_state: String,
+    leaked_at: Option<i64>,
+    leaked_url: Option<String>,
+    leaked_source: Option<String>,
 }
 
 impl TryFrom<KeyRow> for ApiKey {
@@ -106,6 +111,11 @@ impl TryFrom<KeyRow> for ApiKey {
             rotated_at: at(row.rotated_at),
             revoked: at(row.revoked_at)
                 .map(|at| Revocation { at, by: row.revoked_by.unwrap_or_else(|| "unknown".into()) }),
+            leaked: at(row.leaked_at).map(|at| Leak {
+                at,
+                url: row.leaked_url,
+                source: row.leaked_source.unwrap_or_default(),
+            }),
             last_used: at(row.last_used_at).map(|at| LastUse {
                 at,
                 // Text of an older release that is no address is nothing to judge by: it is shown as unknown.

@@ -152,7 +152,7 @@ impl Tx {
         self.changed(key, rotated).await
     }
 
-    async fn changed(&mut self, key: &ApiKey, rows: u64) -> Result<ApiKey, StoreError> {
+    pub(super) async fn changed(&mut self, key: &ApiKey, rows: u64) -> Result<ApiKey, StoreError> {
         let id = key.id.as_str();
         if rows == 0 {
             return Err(StoreError::Again(format!("the key {id} was changed meanwhile")));

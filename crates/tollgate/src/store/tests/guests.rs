@@ -146,7 +146,7 @@ async fn ten_accept_one_invitation_and_one_gets_in() {
             inside += i32::from(task.await.unwrap());
         }
         assert_eq!(inside, 1);
-        assert_eq!(store.project_members(&project, FIRST).await.unwrap().len(), 2);
+        assert_eq!(store.members::<ProjectRole>(&project, FIRST).await.unwrap().len(), 2);
         store.close().await;
     })
     .await;
@@ -264,7 +264,7 @@ async fn groups_never_take_the_last_owner() {
         commit!(store, tx => tx.put_project_member(&by(&alice), &project, &alice.id, owner)).unwrap();
         meet_with(&store, "bob", Some(&[])).await;
         assert_eq!(role(&store, &bob, &project).await, None);
-        let members = store.project_members(&project, FIRST).await.unwrap();
+        let members = store.members::<ProjectRole>(&project, FIRST).await.unwrap();
         assert_eq!((members.len(), members[0].source), (1, Source::Manual));
         store.close().await;
     })

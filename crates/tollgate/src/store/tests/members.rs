@@ -86,7 +86,7 @@ async fn the_last_owner_stays() {
                 gone += i32::from(task.await.unwrap().is_ok());
             }
             assert_eq!(gone, 1);
-            let members = store.project_members(&project, FIRST).await.unwrap();
+            let members = store.members::<ProjectRole>(&project, FIRST).await.unwrap();
             assert_eq!((members.len(), members[0].role), (1, ProjectRole::Owner));
             for person in [&alice, &bob] {
                 commit!(store, tx => {

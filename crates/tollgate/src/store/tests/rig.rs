@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tollgate_core::time::Timestamp;
 
@@ -100,6 +101,13 @@ impl Postgres {
 
     pub fn url(&self) -> String {
         format!("postgres://tollgate:S3cret-pw@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Runs a statement of the server's own dialect.
+    pub async fn run(&self, sql: &str) {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 }
 

@@ -281,7 +281,7 @@ async fn lists_come_in_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_project_is_deleted_while_members_are_added_and_one_comes_first() {
+async fn a_project_is_deleted_while_it_is_handed_over_and_one_comes_first() {
     on_both(async |url| {
         let store = open(url).await;
         let (alice, bob) = (meet(&store, "alice").await, meet(&store, "bob").await);
@@ -292,13 +292,19 @@ async fn a_project_is_deleted_while_members_are_added_and_one_comes_first() {
             tokio::spawn(async move { commit!(deleting, tx => tx.delete_project(&author, &id, None)) });
         let (author, id) = (by(&alice), project.clone());
         let add = tokio::spawn(async move {
-            let role = ProjectRole::Viewer;
-            commit!(adding, tx => tx.put_project_member(&author, &id, &bob.id, role)).map(drop)
+            let role = ProjectRole::Owner;
+            let added = commit!(adding, tx => tx.put_project_member(&author, &id, &bob.id, role)).map(drop);
+            (bob, added)
         });
         delete.await.unwrap().unwrap();
-        match add.await.unwrap() {
+        let (bob, added) = add.await.unwrap();
+        match added {
             Ok(()) | Err(StoreError::Refused(Refusal::Missing("project"))) => {}
             other => panic!("{other:?}"),
+        }
+        for person in [&alice, &bob] {
+            let who = Who { person: &person.id, platform_admin: false };
+            assert!(store.project_access(who, &project).await.unwrap().is_none(), "it is gone for everybody");
         }
         store.close().await;
     })

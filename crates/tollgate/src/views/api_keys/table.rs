@@ -70,21 +70,10 @@ impl KeyTable {
 
     /// Puts these keys in place of all others.
     pub fn fill(&self, builder: TableBuilder) {
-        let mut sizes = vec![0; SHARDS];
-        for entry in builder.chunks.iter().flatten() {
-            sizes[shard_of(entry.id())] += 1;
-        }
-        // Each table is made at its size: one that grew would keep up to twice the memory.
-        let mut tables: Vec<Vec<Entry>> = sizes.into_iter().map(Vec::with_capacity).collect();
         let mut len = 0;
-        for chunk in builder.chunks {
-            len += chunk.len();
-            for entry in chunk {
-                tables[shard_of(entry.id())].push(entry);
-            }
-        }
-        for (shard, mut entries) in self.shards.iter().zip(tables) {
+        for (shard, mut entries) in self.shards.iter().zip(builder.shards) {
             entries.sort_unstable_by_key(Entry::id);
+            len += entries.len();
             shard.store(Arc::new(entries.into_boxed_slice()));
         }
         self.len.store(len, Ordering::Relaxed);
@@ -126,32 +115,26 @@ impl KeyTable {
 }
 
 /// Keys on their way into a table.
-///
-/// They wait in large pieces, which the allocator gives back to the system once the table is made; small ones would lie
-/// scattered among what stays.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct TableBuilder {
-    chunks: Vec<Vec<Entry>>,
+    shards: Vec<Vec<Entry>>,
 }
 
-/// 4.7 MB.
-const CHUNK: usize = 65_536;
+/// How many entries a table grows by. Doubling would leave many tables with nearly twice the memory that they need.
+const STEP: usize = 32;
 
 impl TableBuilder {
     pub fn new() -> Self {
-        Self::default()
+        Self { shards: vec![Vec::new(); SHARDS] }
     }
 
     /// Takes a key; each id once.
     pub fn push(&mut self, entry: Entry) {
-        match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
-            _ => {
-                let mut chunk = Vec::with_capacity(CHUNK);
-                chunk.push(entry);
-                self.chunks.push(chunk);
-            }
+        let shard = &mut self.shards[shard_of(entry.id())];
+        if shard.len() == shard.capacity() {
+            shard.reserve_exact(STEP);
         }
+        shard.push(entry);
     }
 }
 

@@ -1,14 +1,16 @@
 //! API keys over three replicas on one real Postgres: what one commits, all obey, with the bus or without it.
 
+mod leaks;
 mod lives;
 mod outages;
 mod revokes;
+mod timing;
 mod tokens;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use tollgate::clock::{Clock as _, SystemClock};
 use tollgate::entropy::{Entropy as _, SystemEntropy};
@@ -63,9 +65,30 @@ fn now() -> Timestamp {
     SystemClock.now()
 }
 
+/// The wish for this key, of the person in the first project.
+fn wish(new: &NewKey) -> NewApiKey {
+    NewApiKey {
+        id: new.id(),
+        digest: new.digest(),
+        project_id: "prj_1".into(),
+        owner: KeyOwner::Person("per_1".into()),
+        name: KeyName::new("a key").unwrap(),
+        expires_at: None,
+        limits: KeyLimits::NONE,
+        tags: Tags::default(),
+        metadata: Metadata::default(),
+        created_by: "per_1".into(),
+    }
+}
+
 impl Replicas {
     /// Starts everything; `None` is a visible skip.
     async fn start(count: usize) -> Option<Self> {
+        Self::start_with(count, json!({})).await
+    }
+
+    /// With this section `api` in their configuration.
+    async fn start_with(count: usize, api: Value) -> Option<Self> {
         let alone = ALONE.lock().await;
         let postgres = Postgres::anywhere()?;
         let options = StoreOptions {
@@ -85,6 +108,7 @@ impl Replicas {
                 "database": {"url": postgres.url(), "pool_size": 4, "connect_timeout_ms": 2000},
                 // What is tested is what is answered; how fast, the benchmark says.
                 "checks": {"deadline_ms": 5000},
+                "api": api,
             }),
         );
         let mut replicas: Vec<Tollgate> = (0..count).map(|_| Tollgate::spawn(&settings)).collect();
@@ -103,18 +127,7 @@ impl Replicas {
 
     async fn make_for(&self, owner: KeyOwner, project: &str) -> Made {
         let new = NewKey::make(now(), |buffer| SystemEntropy.fill(buffer)).unwrap();
-        let wish = NewApiKey {
-            id: new.id(),
-            digest: new.digest(),
-            project_id: project.into(),
-            owner,
-            name: KeyName::new("a key").unwrap(),
-            expires_at: None,
-            limits: KeyLimits::NONE,
-            tags: Tags::default(),
-            metadata: Metadata::default(),
-            created_by: "per_1".into(),
-        };
+        let wish = NewApiKey { owner, project_id: project.into(), ..wish(&new) };
         let mut tx = self.store.begin().await.unwrap();
         let KeyCreation::Created(key) = tx.create_key(&wish, 1_000_000, now()).await.unwrap() else {
             panic!("the key was not made")

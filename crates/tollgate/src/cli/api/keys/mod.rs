@@ -107,11 +107,13 @@ struct ListArgs {
     limit: Option<usize>,
 }
 
-/// The state, and what above the key is suspended.
+/// The state, and what is behind it: a secret that was found in public, or something suspended above the key.
 fn state(key: &Value) -> String {
-    match key["held_by"].as_str() {
-        Some(by) => format!("{} ({by} suspended)", text(&key["state"])),
-        None => text(&key["state"]),
+    let state = text(&key["state"]);
+    match (key["leaked"].is_null(), key["held_by"].as_str()) {
+        (false, _) => format!("{state} (found in public)"),
+        (true, Some(by)) => format!("{state} ({by} suspended)"),
+        (true, None) => state,
     }
 }
 
@@ -159,6 +161,10 @@ const SHOW: &[Column] = &[
     ("REVOKED", |key| match &key["revoked"] {
         Value::Null => "-".to_owned(),
         end => format!("{} by {}", minute(&end["at"]), text(&end["by"])),
+    }),
+    ("FOUND IN PUBLIC", |key| match &key["leaked"] {
+        Value::Null => "-".to_owned(),
+        leak => format!("{} {} ({})", minute(&leak["at"]), text(&leak["url"]), text(&leak["source"])),
     }),
     ("VERSION", |key| text(&key["version"])),
 ];

@@ -8,7 +8,7 @@ use tollgate_core::apikey::KeyId;
 use tollgate_core::ids::{IdKind, time_ordered};
 use tollgate_core::time::Timestamp;
 
-use super::world::{PERSONAL_KEY, World, id};
+use super::world::{PERSONAL_KEY, World, id, on_both};
 use super::{operations, parameters, samples};
 use crate::portal::tests::rig::{Api, Reply};
 
@@ -44,9 +44,12 @@ fn same(foreign: &Reply, unknown: &Reply, what: &str) {
     assert_eq!(foreign.body, unknown.body, "{what}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn foreign_ids_are_unknown_ids() {
-    let world = World::make().await;
+    on_both(unknown_to_strangers).await;
+}
+
+async fn unknown_to_strangers(world: World) {
     let awake = world.copy().await;
     let api = &awake.api;
     let own = own(api).await;
@@ -89,11 +92,15 @@ async fn foreign_ids_are_unknown_ids() {
         }
     }
     assert!(tried > 50, "{tried}");
+    awake.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn ids_in_bodies_queries_and_cursors_are_no_way_in() {
-    let world = World::make().await;
+    on_both(no_way_in).await;
+}
+
+async fn no_way_in(world: World) {
     let awake = world.copy().await;
     let api = &awake.api;
     let own = own(api).await;
@@ -140,4 +147,5 @@ async fn ids_in_bodies_queries_and_cursors_are_no_way_in() {
     let secret = json!({"secret": world.secrets["key"]});
     let foreign = api.call("POST", "/keys/lookup", &token, secret).await;
     assert_eq!(foreign.problem(404), "not_found");
+    awake.end().await;
 }

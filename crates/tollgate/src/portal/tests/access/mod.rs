@@ -1,6 +1,7 @@
 //! Every endpoint of the OpenAPI document, tried as everybody: the outcome is the committed access matrix, and nobody
 //! learns whether an id that is not theirs exists. An endpoint without a sample here fails the tests.
 
+mod assignment;
 mod isolation;
 mod matrix;
 pub mod samples;

@@ -35,6 +35,8 @@ pub fn body(world: &World, method: &str, template: &str) -> Option<Value> {
         ("POST", "/projects/{project_id}/keys/{key_id}/rotate") => json!({"overlap": "now"}),
         ("POST", "/projects/{project_id}/keys/revoke") => json!({"all": true, "dry_run": true}),
         ("POST", "/keys/lookup") => json!({"secret": world.secrets["key"]}),
+        // Not signed, so that it is refused whoever sends it.
+        ("POST", "/secret-scanning/alerts") => json!([{"token": world.secrets["key"], "type": "tollgate"}]),
         ("POST", "/api-keys") => json!({"name": "new"}),
         ("PUT", "/api-keys/{key_id}") => json!({"name": "other"}),
         ("POST", "/token-rules") => {

@@ -1,4 +1,5 @@
-//! A small world in which every role exists once: made once, and copied for every try that changes something.
+//! A small world in which every role exists once: made once on either database, and copied for every try that changes
+//! something.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +11,8 @@ use tollgate_core::time::Timestamp;
 
 use crate::clock::Clock as _;
 use crate::portal::tests::rig::{ADMINS, Api};
-use crate::store::{Author, NewSession, Origin, SecretDigest};
+use crate::store::tests::rig::Postgres;
+use crate::store::{AuditScope, Author, NewSession, Origin, SecretDigest};
 
 /// Who tries, from nobody to the administrator of the deployment.
 pub const ROLES: [&str; 10] = [
@@ -29,26 +31,65 @@ pub const ROLES: [&str; 10] = [
 /// The id of the developer's key in their personal project, where the paths of the guide's time look.
 pub const PERSONAL_KEY: &str = "personal key";
 
-/// The world, asleep: a database file, and the names of what is in it.
+/// The world, asleep: a database, and the names of what is in it.
 pub struct World {
-    dir: TempDir,
+    place: Place,
     /// By the name of the path parameter.
     pub ids: BTreeMap<String, String>,
     /// A key's whole text, and the token of an open invitation.
     pub secrets: BTreeMap<&'static str, String>,
 }
 
+/// Where it sleeps.
+pub enum Place {
+    /// A directory with an SQLite database.
+    Lite(TempDir),
+    /// A server, where every table stands twice.
+    Server(Postgres),
+}
+
+/// Notes every table as it is.
+const SAVE: &str = "DO $$ DECLARE t text; BEGIN \
+     CREATE SCHEMA saved; \
+     FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP \
+       EXECUTE format('CREATE TABLE saved.%I AS TABLE public.%I', t, t); \
+     END LOOP; END $$";
+/// Makes every table as it was noted. A database for each try would take seconds.
+const RESTORE: &str = "DO $$ DECLARE t text; BEGIN \
+     SET LOCAL session_replication_role = replica; \
+     FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'saved' LOOP \
+       EXECUTE format('DELETE FROM public.%I', t); \
+       EXECUTE format('INSERT INTO public.%I SELECT * FROM saved.%I', t, t); \
+     END LOOP; END $$";
+
 /// A world awake.
-pub struct Awake {
+pub struct Awake<'w> {
     pub api: Api,
     _dir: Option<TempDir>,
+    server: Option<&'w Postgres>,
 }
 
 impl World {
-    /// Makes it.
+    /// On SQLite.
     pub async fn make() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let api = Api::on(url(&dir.path().join("tollgate.db"))).await;
+        let url = url(&dir.path().join("tollgate.db"));
+        Self::made(Place::Lite(dir), url).await
+    }
+
+    /// On a real Postgres; a visible skip when there is none.
+    pub async fn on_postgres() -> Option<Self> {
+        let postgres = Postgres::start()?;
+        let url = postgres.url();
+        let world = Self::made(Place::Server(postgres), url).await;
+        if let Place::Server(postgres) = &world.place {
+            postgres.run(SAVE).await;
+        }
+        Some(world)
+    }
+
+    async fn made(place: Place, url: String) -> Self {
+        let api = Api::on_with(url, |_| {}).await;
         let mut people = BTreeMap::new();
         for name in
             ["founder", "stranger", "viewer", "developer", "manager", "owner", "member", "admin", "guest"]
@@ -108,17 +149,26 @@ impl World {
         api.store.close().await;
         drop(api);
         let ids = ids.into_iter().map(|(name, id)| (name.to_owned(), id)).collect();
-        Self { dir, ids, secrets: secrets.into_iter().collect() }
+        Self { place, ids, secrets: secrets.into_iter().collect() }
     }
 
-    /// A copy of it, awake.
-    pub async fn copy(&self) -> Awake {
-        let dir = tempfile::tempdir().unwrap();
-        for file in std::fs::read_dir(self.dir.path()).unwrap() {
-            let file = file.unwrap();
-            std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+    /// A copy of it, awake. On a server there is one at a time: [`Awake::end`] makes it as it was.
+    pub async fn copy(&self) -> Awake<'_> {
+        match &self.place {
+            Place::Lite(asleep) => {
+                let dir = tempfile::tempdir().unwrap();
+                for file in std::fs::read_dir(asleep.path()).unwrap() {
+                    let file = file.unwrap();
+                    std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+                }
+                let api = Api::on(url(&dir.path().join("tollgate.db"))).await;
+                Awake { api, _dir: Some(dir), server: None }
+            }
+            Place::Server(postgres) => {
+                let api = Api::on_with(postgres.url(), |_| {}).await;
+                Awake { api, _dir: None, server: Some(postgres) }
+            }
         }
-        Awake { api: Api::on(url(&dir.path().join("tollgate.db"))).await, _dir: Some(dir) }
     }
 
     /// The credential of a role, in a world awake.
@@ -129,6 +179,29 @@ impl World {
             "key" => self.secrets["key"].clone(),
             name => api.token(name, &[]),
         }
+    }
+}
+
+impl Awake<'_> {
+    /// The number of the last thing that was written down: nobody writes anything without an entry.
+    pub async fn written(&self) -> i64 {
+        self.api.store.audit_page(AuditScope::All, i64::MAX, 1).await.unwrap()[0].seq
+    }
+
+    /// Leaves room for the next.
+    pub async fn end(self) {
+        self.api.store.close().await;
+        if let Some(postgres) = self.server {
+            postgres.run(RESTORE).await;
+        }
+    }
+}
+
+/// Runs one suite in a world on SQLite and in one on a real Postgres.
+pub async fn on_both(suite: impl AsyncFn(World)) {
+    suite(World::make().await).await;
+    if let Some(world) = World::on_postgres().await {
+        suite(world).await;
     }
 }
 

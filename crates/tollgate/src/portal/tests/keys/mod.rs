@@ -3,6 +3,7 @@
 mod bulk;
 mod changes;
 mod creation;
+mod guessing;
 mod legacy;
 mod me;
 mod rights;

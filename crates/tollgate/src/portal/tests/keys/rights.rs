@@ -103,6 +103,50 @@ impl Scene {
 }
 
 #[tokio::test]
+async fn a_key_is_no_wider_than_its_project_and_its_maker() {
+    let life = |options: &mut PortalOptions| options.keys.lifetimes.max_days = Some(30);
+    let scene = Scene::with(life).await;
+    let (dora, _) = scene.member("dora", ProjectRole::Developer).await;
+    let mallory = scene.api.token("mallory", &[]);
+    let foreign = scene.api.get("/projects", &mallory).await.expect(200)["items"][0]["id"].clone();
+    let accounts = format!("/projects/{}/service-accounts", foreign.as_str().unwrap());
+    let account =
+        scene.api.call("POST", &accounts, &mallory, json!({"name": "ci"})).await.expect(201)["id"].clone();
+    let elsewhere = format!("/projects/{}/keys", foreign.as_str().unwrap());
+    for (what, who, path, wish, status) in [
+        ("longer than allowed", &dora, scene.keys(), json!({"name": "k", "expires_in_days": 31}), 400),
+        ("for ever", &dora, scene.keys(), json!({"name": "k", "expires_at": "never"}), 400),
+        ("in another project", &dora, elsewhere, json!({"name": "k"}), 404),
+        (
+            "for a robot, as developer",
+            &dora,
+            scene.keys(),
+            json!({"name": "k", "service_account_id": account}),
+            403,
+        ),
+        (
+            "for another's robot",
+            &scene.alice,
+            scene.keys(),
+            json!({"name": "k", "service_account_id": account}),
+            400,
+        ),
+        ("for another person", &dora, scene.keys(), json!({"name": "k", "person_id": "per_1"}), 400),
+        ("with a role", &dora, scene.keys(), json!({"name": "k", "role": "owner"}), 400),
+        ("with a budget", &dora, scene.keys(), json!({"name": "k", "budget": 1}), 400),
+    ] {
+        let reply = scene.api.call("POST", &path, who, wish).await;
+        assert_eq!(reply.status, status, "{what}: {}", reply.body);
+    }
+    assert_eq!(scene.audit().await.len(), 0, "no key was made");
+    // What a key says of models beyond its project's is no wider for it: both hold.
+    let project = format!("/projects/{}", scene.project);
+    scene.api.call("PATCH", &project, &scene.alice, json!({"models": ["gpt-*"]})).await.expect(200);
+    let key = scene.create(&dora, json!({"name": "k", "models": "all"})).await;
+    assert_eq!((&key["models"], &key["project_models"]), (&json!("all"), &json!(["gpt-*"])));
+}
+
+#[tokio::test]
 async fn a_pasted_key_is_found_by_whoever_may_see_it() {
     let scene = Scene::new().await;
     let key = scene.named("leaked").await;
