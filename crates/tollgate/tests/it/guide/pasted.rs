@@ -207,6 +207,7 @@ async fn the_page_is_true_whenever_keycloak_is_new() {
     let demo = objects.get("Secret", SYSTEM, "keycloak").text("/stringData/demo-password");
     pods.pasted_through(&objects, "default", "self-service-authz", Some(demo)).await;
     realm::holds(&objects).await;
+    realm::signs_people_in(&objects).await;
 
     // Keycloak's pod is deleted, and with it its users and its keys. The same Tollgate serves the new one's tokens.
     keycloak.end().await;

@@ -70,6 +70,11 @@ impl Browser {
 
     /// Fills in the issuer's login form, hidden fields included; the address that it sends the browser to.
     pub async fn pass_issuer(&mut self, target: &Url, password: &str) -> Url {
+        self.pass_issuer_as(target, USER, password).await
+    }
+
+    /// The same for somebody else.
+    pub async fn pass_issuer_as(&mut self, target: &Url, user: &str, password: &str) -> Url {
         let page = self.get(target).await;
         // Who has a session there already is sent back at once.
         if let Some(back) = page.location {
@@ -77,8 +82,8 @@ impl Browser {
         }
         assert_eq!(page.status, 200, "{}", page.text);
         let form = page.form(target).unwrap_or_else(|| panic!("no form: {}", page.text));
-        let page = self.fill(&form, &[("username", USER), ("password", password)]).await;
-        page.location.unwrap_or_else(|| panic!("the issuer did not let {USER} in: {}", page.text))
+        let page = self.fill(&form, &[("username", user), ("password", password)]).await;
+        page.location.unwrap_or_else(|| panic!("the issuer did not let {user} in: {}", page.text))
     }
 
     /// Goes from page to page of the issuer, logs in where it is asked to, and presses the button `answer` where it has to
