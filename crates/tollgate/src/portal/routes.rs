@@ -14,6 +14,7 @@ use super::problem::{Code, Problem};
 use super::{
     Portal, audit, docs, group_mappings, introspection, invitations, keys, legacy_keys, me, members,
     organizations, people, projects, secret_scanning, service_accounts, session, sign_in, token_rules,
+    writes,
 };
 
 #[derive(OpenApi)]
@@ -75,7 +76,8 @@ fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi 
 /// Everything that the portal serves.
 pub fn router(portal: Portal) -> Router {
     let (api, document) = api().split_for_parts();
-    api.route("/api/v1/openapi.json", get(docs::document(&finished(document))))
+    api.layer(axum::middleware::from_fn_with_state(portal.clone(), writes::settle))
+        .route("/api/v1/openapi.json", get(docs::document(&finished(document))))
         .route("/docs", get(docs::page))
         .route("/docs/problems", get(docs::problems))
         .merge(session::router())

@@ -14,3 +14,4 @@ mod secret_scanning;
 mod sessions;
 mod site;
 mod tenancy;
+mod writes;
