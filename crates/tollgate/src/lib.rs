@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod dev;
+pub mod directory;
 pub mod doors;
 pub mod entropy;
 pub mod health;

@@ -99,7 +99,8 @@ impl Database {
             name,
             &format!(
                 "INSERT INTO organizations VALUES ('org_1', 'One', FALSE, 'active', 1, 0, 0); \
-                 INSERT INTO people SELECT 'per_' || n, 'bench', 's-' || n, 'user' || n, 'user' || n || '@example.com', \
+                 INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, updated_at, last_seen_at) \
+                   SELECT 'per_' || n, 'bench', 's-' || n, 'user' || n, 'user' || n || '@example.com', \
                    'active', 1, 0, 0, 0 FROM generate_series(0, {}) n; \
                  INSERT INTO projects SELECT 'prj_' || n, 'org_1', 'project ' || n, 'active', '\"all\"', 1, 0, 0 \
                    FROM generate_series(0, {}) n",

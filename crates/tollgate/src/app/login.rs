@@ -51,6 +51,7 @@ pub fn login(settings: &Settings, compiled: &Compiled) -> anyhow::Result<Option<
         logout_type_required: login.logout_type_required,
         attempts_per_minute: NonZeroU32::new(login.attempts_per_minute).unwrap_or(NonZeroU32::MIN),
         idle: Duration::from_secs(portal.session.idle_secs),
+        reauthenticate_after: super::options::unless_never(portal.session.reauthenticate_after_secs),
         lifetime: Duration::from_secs(portal.session.lifetime_secs),
         fetch: FetchLimits {
             timeout: plan.fetch_timeout,

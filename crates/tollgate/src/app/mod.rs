@@ -1,5 +1,6 @@
 //! The whole process, put together once and in order: log, store, views, doors, ports. Holds no rules.
 
+mod directories;
 pub mod explain;
 mod login;
 mod options;
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::{Compiled, ConfigError, Loaded, Settings};
+use crate::directory::DirectoryDeps;
 use crate::doors::gate::{Door, Gate, GateParts};
 use crate::doors::{grpc, http};
 use crate::entropy::Entropy;
@@ -135,6 +137,17 @@ impl App {
         };
         let keys = KeysView::start(options::sources(&compiled)?, None, &deps)?;
         let login = login::login(&settings, &compiled)?;
+        let directories = match &store {
+            None => Vec::new(),
+            Some(store) => {
+                let deps = DirectoryDeps {
+                    store: Arc::clone(store),
+                    clock: Arc::clone(&clock),
+                    metrics: Arc::clone(&metrics),
+                };
+                directories::directories(&settings, &compiled, &deps, &entropy)?
+            }
+        };
         let api_keys =
             store.as_ref().map(|_| ApiKeysView::new(options::api_keys(&settings), Arc::clone(&metrics)));
         let last_used = store.as_ref().map(|_| Arc::new(LastUsed::new(Arc::clone(&metrics))));
@@ -175,6 +188,9 @@ impl App {
         if let (Some(last_used), Some(store)) = (last_used.clone(), store.clone()) {
             let writing = async move { last_used.write_behind(&store).await };
             tasks.spawn(stop.closing.clone().run_until_cancelled_owned(writing));
+        }
+        for directory in directories {
+            tasks.spawn(stop.closing.clone().run_until_cancelled_owned(directory.run()));
         }
 
         let [http_port, grpc_port, check_port, metrics_port] = options::listeners(&settings);

@@ -142,6 +142,7 @@ pub fn portal(settings: &Settings) -> anyhow::Result<PortalOptions> {
         open_organizations: tenancy.organizations == OrganizationMakers::Everyone,
         sign_in: sign_in(settings),
         keys: key_policy(settings),
+        token_reauthenticate_after: unless_never(api.reauthenticate_after_secs),
         trusted_proxies: api.trusted_proxies.iter().map(|network| network.0).collect(),
         secret_scanners: secret_scanners(settings)?,
     })
@@ -151,6 +152,11 @@ pub fn portal(settings: &Settings) -> anyhow::Result<PortalOptions> {
 fn secret_scanners(settings: &Settings) -> anyhow::Result<Vec<ScannerKey>> {
     let keys = settings.api.secret_scanning.keys.iter();
     keys.map(|key| Ok(ScannerKey::new(&key.id, scanner_key(&key.pem).map_err(anyhow::Error::msg)?))).collect()
+}
+
+/// Seconds, of which 0 stands for "never".
+pub fn unless_never(secs: u64) -> Option<Duration> {
+    Some(Duration::from_secs(secs)).filter(|bound| !bound.is_zero())
 }
 
 /// How command-line tools sign people in.

@@ -60,6 +60,14 @@ pub(super) fn read_secrets(
             (_, None) => {}
         }
     }
+    for (at, directory) in settings.tenancy.directories.iter_mut().enumerate() {
+        let path = format!("tenancy.directories[{at}].client_secret_file");
+        match (&directory.client_secret, directory.client_secret_file.clone()) {
+            (Some(_), Some(_)) => twice.push((path, "client_secret")),
+            (None, Some(file)) => directory.client_secret = read(&path, &file).map(Secret::new),
+            (_, None) => {}
+        }
+    }
     let otlp = &mut settings.telemetry.otlp;
     let mut lines = BTreeMap::new();
     let mut odd_line = None;
@@ -104,5 +112,7 @@ pub(super) fn referenced_files(settings: &Settings) -> Vec<PathBuf> {
     files.extend(settings.telemetry.otlp.headers_file.clone());
     files.extend(settings.portal.login.as_ref().and_then(|login| login.client_secret_file.clone()));
     files.extend(settings.introspection.clients.iter().filter_map(|client| client.secret_file.clone()));
+    let directories = settings.tenancy.directories.iter();
+    files.extend(directories.filter_map(|directory| directory.client_secret_file.clone()));
     files
 }

@@ -22,6 +22,7 @@ pub(super) fn check(settings: &Settings) -> (Vec<Problem>, Vec<Problem>) {
     found.issuers(settings);
     found.state_and_sight(settings);
     found.portal(settings);
+    found.problems.extend(super::directories::check(settings));
     found.introspection(settings);
     found.secret_scanning(settings);
     (found.problems, found.warnings)
@@ -317,6 +318,6 @@ fn log_directives(text: &str) -> Result<(), String> {
     EnvFilter::try_new(text).map(|_| ()).map_err(|e| e.to_string())
 }
 
-fn is_http(url: &str) -> bool {
+pub(super) fn is_http(url: &str) -> bool {
     url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
 }

@@ -7,6 +7,7 @@
 mod beside;
 mod check;
 mod compile;
+mod directories;
 mod env;
 mod layers;
 mod legacy;
@@ -24,6 +25,7 @@ pub mod watch;
 use std::path::{Path, PathBuf};
 
 pub use self::compile::{Compiled, IssuerLocation, IssuerPlan, compile};
+pub use self::directories::keycloak_realm;
 pub use self::problem::{ConfigError, Place, Problem};
 pub use self::restart::restart_needed;
 pub use self::scanner_key::scanner_key;

@@ -41,7 +41,18 @@ impl Introduction {
     pub fn into_person(self, id: String, options: &PortalOptions, origin: Origin) -> Person {
         let Self { issuer, subject, username, email, groups, .. } = self;
         let platform_admin = groups.iter().any(|group| options.admin_groups.contains(group));
-        Person { id, name: username, issuer, subject, email, groups, platform_admin, origin, session: None }
+        Person {
+            id,
+            name: username,
+            issuer,
+            subject,
+            email,
+            groups,
+            platform_admin,
+            authenticated_at: None,
+            origin,
+            session: None,
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use super::keys::{StateView, entry, state, wish};
 use super::once::Create;
 use super::person::Person;
 use super::problem::{Answer, Code, Problem};
+use super::session;
 use crate::store::api_keys::{ApiKey, KeyCreation, KeyFilter, KeyOwner, NewApiKey};
 use crate::store::{Author, Tx};
 
@@ -172,6 +173,7 @@ pub async fn create(
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }
+    session::demand_recent_proof(&portal, &person)?;
     let name = match body.name {
         Some(name) => name,
         None => KeyName::new("key").map_err(|error| Problem::invalid("/name", error.to_string()))?,

@@ -40,6 +40,7 @@ mod writes;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -67,6 +68,8 @@ pub struct PortalOptions {
     pub sign_in: Option<SignInView>,
     /// What holds for every key.
     pub keys: keys::KeyPolicy,
+    /// How old `auth_time` of a token may be when a new secret is shown. None: nothing is asked of tokens.
+    pub token_reauthenticate_after: Option<Duration>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Who may report keys that were found in public.

@@ -15,7 +15,7 @@ use super::problem::{Answer, Problem};
 use super::rights::PlatformAdmin;
 use super::version::Versioned;
 use super::words;
-use crate::store::{Person, Slice, State as Standing};
+use crate::store::{Person, Slice, State as Standing, SuspensionCause};
 
 /// The endpoints, below `/api/v1`.
 pub fn routes() -> OpenApiRouter<Portal> {
@@ -42,6 +42,11 @@ pub struct PersonView {
     /// Whether they and their keys may act.
     #[schema(schema_with = words::state)]
     pub state: Standing,
+    /// Why they are suspended, when the issuer's directory said so. It is left out when an administrator did it, and when
+    /// they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = words::suspension_cause, required = false)]
+    pub suspended_because: Option<SuspensionCause>,
     /// Counts their changes; the ETag.
     pub version: i64,
     /// First contact.
@@ -61,6 +66,7 @@ impl From<Person> for PersonView {
             name: person.username,
             email: person.email,
             state: person.state,
+            suspended_because: person.suspended_because,
             version: person.version,
             created_at: Moment(person.created_at),
             updated_at: Moment(person.updated_at),

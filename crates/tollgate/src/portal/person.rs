@@ -43,6 +43,8 @@ pub struct Person {
     pub groups: Vec<String>,
     /// Whether they administer the whole deployment.
     pub platform_admin: bool,
+    /// When they last proved who they are: as the session keeps it, or as the token says (`auth_time`).
+    pub authenticated_at: Option<Timestamp>,
     /// Where they call from.
     pub origin: Origin,
     /// The browser's session by which they call, unless it is a token.
@@ -127,7 +129,8 @@ async fn by_token(token: &VerifiedToken, portal: &Portal, origin: Origin) -> Ans
         groups_told: tells_groups(token, portal),
     };
     let id = portal.acquaintances().meet(&introduction, &origin, portal).await?;
-    Ok(introduction.into_person(id, portal.options(), origin))
+    let authenticated_at = token.claims.get("auth_time").and_then(Value::as_i64).map(Timestamp::from_secs);
+    Ok(Person { authenticated_at, ..introduction.into_person(id, portal.options(), origin) })
 }
 
 /// Whether the token has any of the claims that groups are read from.

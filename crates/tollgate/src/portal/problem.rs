@@ -17,6 +17,8 @@ use crate::store::{Refusal, StoreError};
 pub enum Code {
     /// 401: nobody is signed in.
     Unauthenticated,
+    /// 401: who is signed in has to prove it anew for this.
+    ReauthenticationRequired,
     /// 403: who is known, may not.
     Forbidden,
     /// 404: there is no such thing, or it is somebody else's.
@@ -49,8 +51,9 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unauthenticated,
+        Self::ReauthenticationRequired,
         Self::Forbidden,
         Self::NotFound,
         Self::LoginFailed,
@@ -85,6 +88,9 @@ impl Code {
     const fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "Nobody is signed in"),
+            Self::ReauthenticationRequired => {
+                ("reauthentication_required", StatusCode::UNAUTHORIZED, "Prove anew who you are")
+            }
             Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "You may not do this"),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is no such thing here"),
             Self::LoginFailed => ("login_failed", StatusCode::BAD_REQUEST, "The login did not succeed"),
@@ -135,6 +141,17 @@ pub struct Problem {
     retry_after_secs: Option<u64>,
     /// Whether the same request may succeed when it is done again at once.
     again: bool,
+    /// For [`Code::ReauthenticationRequired`].
+    step_up: Option<StepUp>,
+}
+
+/// How recent a proof has to be, and where to give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepUp {
+    /// The oldest that it may be, in seconds.
+    pub max_age_secs: u64,
+    /// Where a browser gives it, as a path of this server.
+    pub login: Option<&'static str>,
 }
 
 /// The document as it is sent (RFC 9457).
@@ -155,6 +172,10 @@ pub struct ProblemDocument {
     /// What exactly is wrong, when the request is not valid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// Where a browser proves anew who is there, for `reauthentication_required`; `&next=/path` can be added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/login?again=true")]
+    pub login: Option<&'static str>,
 }
 
 /// What a handler returns.
@@ -163,7 +184,19 @@ pub type Answer<T> = Result<T, Problem>;
 impl Problem {
     /// A refusal with a sentence for the caller.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_secs: None, again: false }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_secs: None,
+            again: false,
+            step_up: None,
+        }
+    }
+
+    /// Who is signed in has to prove it anew (RFC 9470).
+    pub fn reauthenticate(detail: impl Into<Cow<'static, str>>, step_up: StepUp) -> Self {
+        Self { step_up: Some(step_up), ..Self::new(Code::ReauthenticationRequired, detail) }
     }
 
     /// There is no such thing, or it is somebody else's: the two must not be told apart.
@@ -284,6 +317,7 @@ impl IntoResponse for Problem {
             detail: self.detail.into_owned(),
             code,
             errors: self.errors,
+            login: self.step_up.and_then(|step_up| step_up.login),
         };
         let mut response = (status, Json(document)).into_response();
         if self.again {
@@ -294,6 +328,16 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.code == Code::Unauthenticated {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tollgate\""));
+        }
+        if let Some(StepUp { max_age_secs, .. }) = self.step_up {
+            // RFC 9470 section 3.
+            let challenge = format!(
+                "Bearer realm=\"tollgate\", error=\"insufficient_user_authentication\", \
+                 error_description=\"A more recent authentication is required\", max_age=\"{max_age_secs}\""
+            );
+            if let Ok(value) = HeaderValue::from_str(&challenge) {
+                headers.insert(header::WWW_AUTHENTICATE, value);
+            }
         }
         if let Some(secs) = self.retry_after_secs {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
@@ -73,15 +73,29 @@ fn finished(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi 
     document
 }
 
+/// A method, a path, and what answers there.
+pub type Served = (&'static str, &'static str, MethodRouter<Portal>);
+
+/// What is served and stands in no OpenAPI document.
+pub fn beside_the_api() -> Vec<Served> {
+    let document = finished(api().into_openapi());
+    let mut all = vec![
+        ("GET", "/api/v1/openapi.json", get(docs::document(&document))),
+        ("GET", "/docs", get(docs::page)),
+        ("GET", "/docs/problems", get(docs::problems)),
+    ];
+    all.extend(session::beside_the_api());
+    all.extend(introspection::beside_the_api());
+    all
+}
+
 /// Everything that the portal serves.
 pub fn router(portal: Portal) -> Router {
-    let (api, document) = api().split_for_parts();
-    api.layer(axum::middleware::from_fn_with_state(portal.clone(), writes::settle))
-        .route("/api/v1/openapi.json", get(docs::document(&finished(document))))
-        .route("/docs", get(docs::page))
-        .route("/docs/problems", get(docs::problems))
-        .merge(session::router())
-        .merge(introspection::router())
+    let (api, _) = api().split_for_parts();
+    let api = api.layer(axum::middleware::from_fn_with_state(portal.clone(), writes::settle));
+    beside_the_api()
+        .into_iter()
+        .fold(api, |router, (_, path, served)| router.route(path, served))
         .fallback(async || Problem::new(Code::NotFound, "Nothing is served here. /docs lists what is."))
         .method_not_allowed_fallback(async || {
             Problem::new(Code::MethodNotAllowed, "This method is not allowed here. /docs lists what is.")

@@ -6,6 +6,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::store::SuspensionCause;
+
 /// Characters of a line at most.
 const MOST_CHARS: usize = 500;
 
@@ -106,6 +108,12 @@ pub fn any_role() -> Schema {
 /// Whether something may act.
 pub fn state() -> Schema {
     one_of(&["active", "suspended"], "Whether it may act.")
+}
+
+/// Why the issuer's directory had somebody suspended.
+pub fn suspension_cause() -> Schema {
+    let causes = [SuspensionCause::DirectoryAbsent, SuspensionCause::DirectoryDisabled];
+    one_of(&causes.map(SuspensionCause::as_str), "Deleted at the issuer, or disabled there.")
 }
 
 /// Where a membership comes from.

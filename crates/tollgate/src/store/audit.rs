@@ -19,7 +19,7 @@ pub enum ActorKind {
     Service,
     /// Somebody at the store itself: `tollgate admin`.
     Operator,
-    /// Tollgate itself, such as at a back-channel logout.
+    /// Tollgate itself, such as at a back-channel logout, or on the word of an issuer's directory.
     System,
 }
 

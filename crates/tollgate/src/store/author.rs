@@ -69,6 +69,11 @@ impl Author {
         }
     }
 
+    /// The directory of an issuer, by the issuer's configured name: it says who is still there.
+    pub fn directory(issuer: &str, origin: Origin) -> Self {
+        Self { id: "directory".into(), name: issuer.to_owned(), ..Self::system(origin) }
+    }
+
     /// When the write counts as.
     pub const fn at(&self) -> Timestamp {
         self.origin.at

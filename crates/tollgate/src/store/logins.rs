@@ -21,16 +21,18 @@ pub struct Login {
     pub verifier: String,
     /// Where the browser goes afterwards: a path of this site.
     pub next: String,
+    /// What the person's proof of who they are must not be older than, when a new one was asked for.
+    pub authenticated_after: Option<Timestamp>,
     /// When it began.
     pub created_at: Timestamp,
     /// Until when the browser must be back.
     pub expires_at: Timestamp,
 }
 
-const PUT: &str = "INSERT INTO logins (state_digest, browser_digest, issuer, nonce, verifier, next, created_at, \
-     expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const PUT: &str = "INSERT INTO logins (state_digest, browser_digest, issuer, nonce, verifier, next, \
+     authenticated_after, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const TAKE: &str = "DELETE FROM logins WHERE state_digest = $1 \
-     RETURNING browser_digest, issuer, nonce, verifier, next, created_at, expires_at";
+     RETURNING browser_digest, issuer, nonce, verifier, next, authenticated_after, created_at, expires_at";
 const SWEEP: &str = "DELETE FROM logins WHERE expires_at <= $1";
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[PUT, TAKE, SWEEP];
@@ -42,6 +44,7 @@ struct Row {
     nonce: String,
     verifier: String,
     next: String,
+    authenticated_after: Option<i64>,
     created_at: i64,
     expires_at: i64,
 }
@@ -56,7 +59,8 @@ impl Store {
         on!(db, pool => {
             let put = sqlx::query(PUT)
                 .bind(login.state.as_str()).bind(login.browser.as_str()).bind(&login.issuer).bind(&login.nonce)
-                .bind(&login.verifier).bind(&login.next).bind(login.created_at.as_millis())
+                .bind(&login.verifier).bind(&login.next).bind(login.authenticated_after.map(Timestamp::as_millis))
+                .bind(login.created_at.as_millis())
                 .bind(login.expires_at.as_millis());
             put.execute(pool).await.map(drop)
         })
@@ -86,6 +90,7 @@ impl Store {
             nonce: row.nonce,
             verifier: row.verifier,
             next: row.next,
+            authenticated_after: row.authenticated_after.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(row.created_at),
             expires_at: Timestamp::from_millis(row.expires_at),
         }))

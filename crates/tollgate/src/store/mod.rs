@@ -11,6 +11,7 @@ mod author;
 mod changes;
 mod db;
 mod digest;
+mod directory;
 mod fault;
 mod fields;
 mod group_mappings;
@@ -18,6 +19,7 @@ mod idempotency;
 mod inspect;
 mod invitations;
 mod key_sets;
+mod leases;
 mod leavers;
 mod listen;
 mod logins;
@@ -52,19 +54,21 @@ pub use author::{Author, Origin};
 pub use changes::{CHANNEL, Change, Position};
 use db::Db;
 pub use digest::SecretDigest;
+pub use directory::{DirectoryPerson, DirectoryVerdict};
 pub use fields::{Slice, Source, State, rfc3339};
 pub use group_mappings::{GroupMapping, NewGroupMapping};
 pub use idempotency::KeptAnswer;
 pub use inspect::{Inspection, Schema, inspect};
 pub use invitations::{Acceptance, Invitation, NewInvitation};
 pub use key_sets::StoredKeySet;
+pub use leases::Lease;
 pub use leavers::LeaversKeys;
 pub use listen::ChangeListener;
 pub use logins::Login;
 pub use members::{Member, MemberRole};
 pub use organization_members::OrganizationMember;
 pub use organizations::Organization;
-pub use people::{Contact, Person};
+pub use people::{Contact, Person, SuspensionCause};
 pub use project_members::ProjectMember;
 pub use projects::{NewProject, Project, ProjectEdit};
 pub use refusal::Refusal;
@@ -224,10 +228,12 @@ const STATEMENTS: &[&[&str]] = &[
     audit_log::STATEMENTS,
     changes::STATEMENTS,
     db::STATEMENTS,
+    directory::STATEMENTS,
     group_mappings::STATEMENTS,
     idempotency::STATEMENTS,
     invitations::STATEMENTS,
     key_sets::STATEMENTS,
+    leases::STATEMENTS,
     leavers::STATEMENTS,
     members::STATEMENTS,
     organizations::STATEMENTS,

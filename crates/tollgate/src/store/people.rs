@@ -9,7 +9,7 @@ use tollgate_core::time::Timestamp;
 use super::author::{Author, Origin};
 use super::changes::Change;
 use super::db::{failed, on};
-use super::fields::{Slice, State, moment};
+use super::fields::{Slice, State, impossible, moment};
 use super::projects::NewProject;
 use super::refusal::Refusal;
 use super::tx::{Tx, on_tx};
@@ -30,6 +30,9 @@ pub struct Person {
     pub email: Option<String>,
     /// Whether they and their keys may act.
     pub state: State,
+    /// Why they are suspended, when the issuer's directory said so. None: an administrator did it, or they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended_because: Option<SuspensionCause>,
     /// Counts the edits.
     pub version: i64,
     /// First contact.
@@ -58,23 +61,58 @@ pub struct Contact<'a> {
     pub groups: Option<&'a [String]>,
 }
 
-type PersonRow = (String, String, String, String, Option<String>, String, i64, i64, i64, i64);
+/// What the issuer's directory says of somebody who may not act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SuspensionCause {
+    /// There is no such user any more.
+    DirectoryAbsent,
+    /// The user is disabled there.
+    DirectoryDisabled,
+}
 
-const FIND_BY_SUBJECT: &str = "SELECT id, issuer, subject, username, email, state, version, created_at, \
-     updated_at, last_seen_at FROM people WHERE issuer = $1 AND subject = $2";
-const FIND: &str = "SELECT id, issuer, subject, username, email, state, version, created_at, updated_at, \
-     last_seen_at FROM people WHERE id = $1";
-const LIST: &str = "SELECT id, issuer, subject, username, email, state, version, created_at, updated_at, \
-     last_seen_at FROM people WHERE id > $1 ORDER BY id LIMIT $2";
+impl SuspensionCause {
+    /// The text in database and API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DirectoryAbsent => "directory_absent",
+            Self::DirectoryDisabled => "directory_disabled",
+        }
+    }
+
+    pub(super) fn read(text: &str) -> Result<Self, StoreError> {
+        [Self::DirectoryAbsent, Self::DirectoryDisabled]
+            .into_iter()
+            .find(|cause| cause.as_str() == text)
+            .ok_or_else(|| impossible("people", "suspended_because", text))
+    }
+}
+
+type PersonRow = (String, String, String, String, Option<String>, String, Option<String>, i64, i64, i64, i64);
+
+/// The columns of a row of people.
+macro_rules! columns {
+    () => {
+        "id, issuer, subject, username, email, state, suspended_because, version, created_at, updated_at, last_seen_at"
+    };
+}
+
+const FIND_BY_SUBJECT: &str =
+    concat!("SELECT ", columns!(), " FROM people WHERE issuer = $1 AND subject = $2");
+const FIND: &str = concat!("SELECT ", columns!(), " FROM people WHERE id = $1");
+const LIST: &str = concat!("SELECT ", columns!(), " FROM people WHERE id > $1 ORDER BY id LIMIT $2");
 const INSERT: &str = "INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, \
      updated_at, last_seen_at) VALUES ($1, $2, $3, $4, $5, 'active', 1, $6, $6, $6) \
      ON CONFLICT (issuer, subject) DO NOTHING";
-const HOLD: &str = "UPDATE people SET last_seen_at = CASE WHEN last_seen_at < $1 THEN $1 ELSE last_seen_at END \
-     WHERE id = $2 RETURNING id, issuer, subject, username, email, state, version, created_at, updated_at, \
-     last_seen_at";
-const UPDATE: &str = "UPDATE people SET username = $1, email = $2, state = $3, version = version + 1, \
-     updated_at = $4 WHERE id = $5 RETURNING id, issuer, subject, username, email, state, version, created_at, \
-     updated_at, last_seen_at";
+const HOLD: &str = concat!(
+    "UPDATE people SET last_seen_at = CASE WHEN last_seen_at < $1 THEN $1 ELSE last_seen_at END WHERE id = $2 RETURNING ",
+    columns!()
+);
+const UPDATE: &str = concat!(
+    "UPDATE people SET username = $1, email = $2, state = $3, suspended_because = $4, version = version + 1, \
+     updated_at = $5 WHERE id = $6 RETURNING ",
+    columns!()
+);
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[FIND_BY_SUBJECT, FIND, LIST, INSERT, HOLD, UPDATE];
 
@@ -89,14 +127,18 @@ const FIRST_PROJECT: &str = "personal";
 
 impl Person {
     fn from_row(row: PersonRow) -> Result<Self, StoreError> {
-        let (id, issuer, subject, username, email, state, version, created, updated, seen) = row;
+        let (id, issuer, subject, username, email, state, because, version, created, updated, seen) = row;
+        let state = State::read("people", &state)?;
+        // A release that knew no causes may have left one with somebody whom it let act again.
+        let because = because.filter(|_| state == State::Suspended);
         Ok(Self {
             id,
             issuer,
             subject,
             username,
             email,
-            state: State::read("people", &state)?,
+            state,
+            suspended_because: because.as_deref().map(SuspensionCause::read).transpose()?,
             version,
             created_at: Timestamp::from_millis(created),
             updated_at: Timestamp::from_millis(updated),
@@ -282,16 +324,26 @@ impl Tx {
         if suspended && author.id == id {
             return Err(Refusal::Oneself.into());
         }
-        let mut quiet = author.clone();
-        // To be looked after is no contact.
-        quiet.origin.at = Timestamp::from_millis(0);
-        let before = self.hold_person(&quiet, id).await?;
+        let before = self.hold_person_quietly(author, id).await?;
         let (state, action) =
             if suspended { (State::Suspended, "person.suspend") } else { (State::Active, "person.resume") };
-        if before.state == state {
+        // An administrator's word goes over the directory's: whom they suspend, the directory does not let in again.
+        if before.state == state && before.suspended_because.is_none() {
             return Ok(before);
         }
-        self.write_person(author, action, &before, &Person { state, ..before.clone() }).await
+        let after = Person { state, suspended_because: None, ..before.clone() };
+        self.write_person(author, action, &before, &after).await
+    }
+
+    /// As [`Tx::hold_person`], without a contact: to be looked after is none.
+    pub(super) async fn hold_person_quietly(
+        &mut self,
+        author: &Author,
+        id: &str,
+    ) -> Result<Person, StoreError> {
+        let mut quiet = author.clone();
+        quiet.origin.at = Timestamp::from_millis(0);
+        self.hold_person(&quiet, id).await
     }
 
     /// Locks a person until the end of this unit of work, and writes down the contact.
@@ -303,7 +355,7 @@ impl Tx {
         Person::from_row(row.ok_or(Refusal::Missing("person"))?)
     }
 
-    async fn write_person(
+    pub(super) async fn write_person(
         &mut self,
         author: &Author,
         action: &'static str,
@@ -312,7 +364,8 @@ impl Tx {
     ) -> Result<Person, StoreError> {
         let row: PersonRow = on_tx!(self, conn => {
             let update = sqlx::query_as(UPDATE).bind(&after.username).bind(&after.email);
-            let update = update.bind(after.state.as_str()).bind(author.at().as_millis()).bind(&before.id);
+            let update = update.bind(after.state.as_str()).bind(after.suspended_because.map(SuspensionCause::as_str));
+            let update = update.bind(author.at().as_millis()).bind(&before.id);
             update.fetch_one(conn).await
         })
         .map_err(|e| failed(&e))?;

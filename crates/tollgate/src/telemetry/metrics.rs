@@ -18,6 +18,7 @@ use std::sync::Arc;
 use tollgate_core::denial::DenialCode;
 use tollgate_core::time::Timestamp;
 
+use super::directory_metrics::DirectoryMetrics;
 use super::key_metrics::KeyMetrics;
 
 /// The media type of what [`Metrics::render`] writes.
@@ -55,6 +56,7 @@ pub struct Metrics {
     connections_refused: Family<Labels, Counter>,
     log_lines_dropped: Counter,
     keys: KeyMetrics,
+    directories: DirectoryMetrics,
 }
 
 /// Counters resolved once, so that counting a check hashes no label.
@@ -101,6 +103,7 @@ impl Metrics {
             connections_refused: Family::default(),
             log_lines_dropped: Counter::default(),
             keys: KeyMetrics::register(&mut registry),
+            directories: DirectoryMetrics::register(&mut registry),
             registry: Registry::default(),
         };
         let r = &mut registry;
@@ -176,6 +179,11 @@ impl Metrics {
     /// What is measured of API keys.
     pub const fn keys(&self) -> &KeyMetrics {
         &self.keys
+    }
+
+    /// What is measured of issuers' directories.
+    pub const fn directories(&self) -> &DirectoryMetrics {
+        &self.directories
     }
 
     /// Checks under way now.
@@ -284,6 +292,7 @@ async fn serve(State(metrics): State<Arc<Metrics>>) -> ([(http::HeaderName, &'st
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::super::directory_metrics::RoundOutcome;
     use super::*;
 
     #[test]
@@ -314,6 +323,8 @@ mod tests {
         metrics.connections("grpc", 1);
         metrics.connection_refused("grpc");
         metrics.keys().filled(true, Duration::from_millis(1));
+        metrics.directories().begin("one");
+        metrics.directories().round("one", RoundOutcome::Done, 1, Timestamp::from_secs(1));
         metrics.render()
     }
 

@@ -75,6 +75,10 @@ pub struct SessionSettings {
     /// Seconds after which a session ends whatever happens.
     #[schemars(range(min = 60, max = 2_592_000))]
     pub lifetime_secs: u64,
+    /// Seconds after which whoever is logged in proves anew who they are before a new secret is shown: to make or rotate a key,
+    /// to invite somebody. 0: never.
+    #[schemars(range(min = 0, max = 2_592_000))]
+    pub reauthenticate_after_secs: u64,
 }
 
 /// Services that may ask whether a credential is good (RFC 7662), such as Authorino.
@@ -102,7 +106,7 @@ pub struct IntrospectionClientSettings {
 
 impl Default for SessionSettings {
     fn default() -> Self {
-        Self { idle_secs: 3600, lifetime_secs: 43_200 }
+        Self { idle_secs: 3600, lifetime_secs: 43_200, reauthenticate_after_secs: 3600 }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod address;
 mod checks;
+mod directory;
 mod issuer;
 mod keys;
 mod login;
@@ -22,6 +23,7 @@ pub use self::checks::{
     CheckSettings, CredentialFormName, CredentialHeaderSettings, CredentialSettings, IdentityHeaderNames,
     IdentitySettings, TokenCacheSettings, UnauthenticatedStatusSetting,
 };
+pub use self::directory::{DirectoryKind, DirectorySettings};
 pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
 };

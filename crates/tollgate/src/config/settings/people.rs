@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{DirectorySettings, Network};
 
 /// The REST API, on `server.http`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +17,10 @@ pub struct ApiSettings {
     pub requests_per_minute: u32,
     /// Networks of proxies in front of the API whose `X-Forwarded-For` is believed, for audit and rate limits.
     pub trusted_proxies: Vec<Network>,
+    /// Seconds that `auth_time` of an access token may be old when a new secret is shown; a token without it is then not enough.
+    /// 0: a token is proof enough.
+    #[schemars(range(min = 0, max = 2_592_000))]
+    pub reauthenticate_after_secs: u64,
     /// How command-line tools sign people in; without it `tollgate login` has to be told.
     pub cli: Option<CliSettings>,
     /// Secret scanners that report keys which they found in public.
@@ -71,6 +75,8 @@ pub struct TenancySettings {
     pub admin_groups: Vec<String>,
     /// Who may make organizations.
     pub organizations: OrganizationMakers,
+    /// Issuers' directories, which are asked whether people are still there.
+    pub directories: Vec<DirectorySettings>,
 }
 
 /// Who may make organizations.
@@ -90,6 +96,7 @@ impl Default for ApiSettings {
             max_body_bytes: 65_536,
             requests_per_minute: 600,
             trusted_proxies: Vec::new(),
+            reauthenticate_after_secs: 0,
             cli: None,
             secret_scanning: SecretScanningSettings::default(),
         }

@@ -12,6 +12,19 @@ macro_rules! route {
     };
 }
 
+/// A Keycloak with its directory, and what else either says.
+macro_rules! directory {
+    ($issuer:literal, $directory:literal) => {
+        concat!(
+            "{database: {url: 'sqlite://a'}, issuers: [{name: a, issuer: 'https://k.test/realms/ai', audiences: any, ",
+            $issuer,
+            "}], tenancy: {directories: [{kind: keycloak, client_id: b, ",
+            $directory,
+            "}]}}"
+        )
+    };
+}
+
 /// A public key on P-256.
 macro_rules! pem {
     () => {
@@ -119,6 +132,42 @@ const TABLE: &[(&str, &str)] = &[
     ("portal: {public_url: 'https://a.example.com/portal'}", "must be scheme and host alone"),
     ("portal: {public_url: 'https://u:p@a.example.com'}", "must not carry a user name or password"),
     ("portal: {session: {idle_secs: 90000}}", "must not be longer than portal.session.lifetime_secs"),
+    (
+        "portal: {session: {reauthenticate_after_secs: -1}}",
+        "portal.session.reauthenticate_after_secs: -1 is out of range",
+    ),
+    ("tenancy: {directories: [{issuer: a, kind: ldap, client_id: b}]}", "'ldap' is not known here"),
+    ("tenancy: {directories: [{issuer: a, client_id: b}]}", "tenancy.directories[0].kind: missing"),
+    (
+        "{issuers: [{name: a, issuer: 'https://k.test/realms/ai', audiences: any}], \
+         tenancy: {directories: [{issuer: a, kind: keycloak, client_id: b, client_secret: x}]}}",
+        "tenancy.directories: needs a database",
+    ),
+    (
+        directory!("", "client_secret: x, issuer: other"),
+        "tenancy.directories[0].issuer: no issuer is named 'other'",
+    ),
+    (directory!("", "issuer: a"), "tenancy.directories[0].client_secret: missing"),
+    (
+        directory!("claims: {subject: email}", "client_secret: x, issuer: a"),
+        "tenancy.directories[0].issuer: the subjects of 'a' are no user ids",
+    ),
+    (
+        directory!("", "client_secret: x, client_secret_file: /x, issuer: a"),
+        "tenancy.directories[0].client_secret_file: client_secret is given too",
+    ),
+    (
+        directory!("", "client_secret: x, issuer: a, url: 'http://k'"),
+        "tenancy.directories[0].url: is not https",
+    ),
+    (directory!("", "client_secret: x, issuer: a, realm: 'a/b'"), "'a/b' is no realm as it stands in a URL"),
+    (directory!("", "client_secret: x, issuer: a, realm: '..'"), "'..' is no realm as it stands in a URL"),
+    (directory!("", "client_secret: x, issuer: a, max_suspended_percent: 101"), "101 is out of range"),
+    (
+        "{database: {url: 'sqlite://a'}, issuers: [{name: a, issuer: 'https://login.test', audiences: any}], \
+         tenancy: {directories: [{kind: keycloak, client_id: b, client_secret: x, issuer: a}]}}",
+        "tenancy.directories[0].url: 'https://login.test' is not Keycloak's",
+    ),
     (
         "introspection: {clients: [{id: a}]}",
         "introspection.clients[0].secret: missing; give secret or secret_file",

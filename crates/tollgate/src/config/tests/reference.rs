@@ -119,6 +119,7 @@ fn with_examples() -> String {
             "public_url: null",
             "login: null",
             "clients: []",
+            "directories: []",
             "keys: []",
             "cli: null",
         ]

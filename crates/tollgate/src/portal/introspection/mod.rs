@@ -10,7 +10,6 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Json;
-use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -23,6 +22,7 @@ use tollgate_core::denial::{Denial, DenialClass};
 
 use super::Portal;
 use super::problem::{Code, Problem};
+use super::routes::Served;
 use crate::views::gather_credential;
 
 /// For an issuer that has to be asked for a new key.
@@ -49,11 +49,12 @@ impl fmt::Debug for IntrospectionClient {
 }
 
 /// What is served to services.
-pub fn router() -> Router<Portal> {
-    Router::new()
-        .route("/oauth2/introspect", post(introspect::submit))
-        .route("/v1/authorino/validate/introspect", post(introspect::submit))
-        .route("/idp/v1/resolve-context", post(context::submit))
+pub fn beside_the_api() -> Vec<Served> {
+    vec![
+        ("POST", "/oauth2/introspect", post(introspect::submit)),
+        ("POST", "/v1/authorino/validate/introspect", post(introspect::submit)),
+        ("POST", "/idp/v1/resolve-context", post(context::submit)),
+    ]
 }
 
 /// Why a service got no answer.

@@ -19,6 +19,7 @@ use crate::portal::forms::given;
 use crate::portal::once::Create;
 use crate::portal::problem::{Answer, Problem};
 use crate::portal::rights::{InProject, Manager};
+use crate::portal::session;
 use crate::portal::words::{self, Address};
 use crate::store::NewInvitation;
 
@@ -70,6 +71,7 @@ pub async fn create(
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }
+    session::demand_recent_proof(&portal, &person)?;
     let new = NewInvitation {
         id: &id,
         project_id: &access.project.id,

@@ -21,6 +21,7 @@ use crate::portal::forms::{
 use crate::portal::once::Create;
 use crate::portal::person::Person;
 use crate::portal::problem::{Answer, Code, Problem};
+use crate::portal::session;
 use crate::portal::version::Versioned;
 use crate::store::api_keys::{KeyCreation, KeyOwner, NewApiKey};
 
@@ -106,6 +107,7 @@ pub async fn create(
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }
+    session::demand_recent_proof(&portal, &person)?;
     if held.state != crate::store::State::Active {
         let detail = "The project is suspended. Keys can be made once it is resumed.";
         return Err(Problem::new(Code::Conflict, detail));

@@ -15,6 +15,7 @@ use crate::portal::forms::Ids;
 use crate::portal::once::Create;
 use crate::portal::person::Person;
 use crate::portal::problem::{Answer, Code, Problem};
+use crate::portal::session;
 use crate::portal::version::{IfMatch, Versioned};
 
 /// How the secret before ends.
@@ -64,6 +65,7 @@ pub async fn rotate(
         let detail = "must be 'now': the present secret was found in public";
         return Err(Problem::invalid("/overlap", detail));
     }
+    session::demand_recent_proof(&portal, &person)?;
     let secret = NewKey::rotate(before.id, |buffer| portal.entropy().fill(buffer))?;
     let until = body.overlap.until(now, before.expires_at);
     let key = tx.rotate_key(&before, secret.digest(), until, now).await?;

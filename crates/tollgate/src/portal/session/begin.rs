@@ -39,6 +39,7 @@ async fn begin(portal: &Portal, origin: &Origin, headers: &HeaderMap, query: &st
     let (_, provider) = login.provider(portal).await?;
     let [state, browser, nonce, verifier] = secrets(portal.entropy())?;
     let now = portal.now();
+    let again = query.get("again") == Some("true");
     let begun = store::Login {
         state: SecretDigest::of(&state),
         browser: SecretDigest::of(&browser),
@@ -46,6 +47,7 @@ async fn begin(portal: &Portal, origin: &Origin, headers: &HeaderMap, query: &st
         nonce: nonce.clone(),
         verifier: verifier.clone(),
         next: next::safe(query.get("next"), &options.public_url),
+        authenticated_after: again.then_some(now),
         created_at: now,
         expires_at: now.plus_secs(i64::try_from(LIFETIME_SECS).unwrap_or(0)),
     };
@@ -57,8 +59,10 @@ async fn begin(portal: &Portal, origin: &Origin, headers: &HeaderMap, query: &st
         .add_scopes(options.scopes.iter().cloned().map(Scope::new))
         .set_pkce_challenge(challenge)
         .add_extra_param("nonce", nonce);
-    if query.get("again") == Some("true") {
-        request = request.add_extra_param("prompt", "login");
+    if again {
+        // `max_age` obliges the issuer to say when (OpenID Connect Core section 3.1.2.1); zero where no bound is set.
+        let max_age = options.reauthenticate_after.map_or(0, |bound| bound.as_secs());
+        request = request.add_extra_param("prompt", "login").add_extra_param("max_age", max_age.to_string());
     }
     let (target, _) = request.url();
     let mut response = see_other(target.as_str())?;

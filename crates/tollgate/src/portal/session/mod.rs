@@ -11,6 +11,7 @@ mod logout;
 mod next;
 mod page;
 mod provider;
+mod recent;
 mod recognise;
 mod tokens;
 
@@ -19,7 +20,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::{get, post};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
@@ -34,9 +34,11 @@ use self::cookies::Cookies;
 use self::provider::{Provider, Providers};
 use super::Portal;
 use super::problem::{Answer, Code, Problem};
+use super::routes::Served;
 use crate::store::Alive;
 use crate::views::{FetchError, FetchLimits, Fetcher, Rulebook};
 
+pub use self::recent::demand_recent_proof;
 pub use self::recognise::{SessionContext, recognise};
 
 /// Addresses that are remembered before the idle ones are forgotten.
@@ -69,6 +71,8 @@ pub struct LoginOptions {
     pub attempts_per_minute: NonZeroU32,
     /// How long a session may lie unused.
     pub idle: Duration,
+    /// How old the proof of who somebody is may be when a new secret is shown. None: as old as the session.
+    pub reauthenticate_after: Option<Duration>,
     /// How long a session lives whatever happens.
     pub lifetime: Duration,
     /// Bounds of exchanges with the issuer.
@@ -158,12 +162,13 @@ pub fn routes() -> OpenApiRouter<Portal> {
 }
 
 /// What a browser's login is served at.
-pub fn router() -> Router<Portal> {
-    Router::new()
-        .route("/login", get(begin::show))
-        .route("/login/callback", get(callback::show))
-        .route("/logout", post(logout::submit))
-        .route("/logout/backchannel", post(backchannel::submit))
+pub fn beside_the_api() -> Vec<Served> {
+    vec![
+        ("GET", "/login", get(begin::show)),
+        ("GET", "/login/callback", get(callback::show)),
+        ("POST", "/logout", post(logout::submit)),
+        ("POST", "/logout/backchannel", post(backchannel::submit)),
+    ]
 }
 
 /// Forgets sessions, logins and logout tokens that are over. An error is for the log: the next round does it again.

@@ -1,7 +1,6 @@
 //! Who a session's cookie belongs to, for every request of the API.
 
 use axum::http::request::Parts;
-use tollgate_core::time::Timestamp;
 
 use super::{cookies, csrf};
 use crate::portal::Portal;
@@ -18,8 +17,6 @@ pub struct SessionContext {
     pub id: String,
     /// What writes must carry.
     pub csrf_token: String,
-    /// When the person last proved who they are: what is delicate may ask for a recent proof.
-    pub authenticated_at: Timestamp,
 }
 
 /// The person of the request's session cookie; None when it has none. A write is only let through when it comes from our
@@ -40,12 +37,9 @@ pub async fn recognise(parts: &Parts, portal: &Portal, origin: Origin) -> Answer
     if !parts.method.is_safe() {
         csrf::check(&parts.headers, secret, &login.options.public_url, None)?;
     }
-    let context = SessionContext {
-        id: owned.session.id.clone(),
-        csrf_token: csrf::token(secret),
-        authenticated_at: owned.session.authenticated_at,
-    };
-    Ok(Some(Person { session: Some(context), ..owner(owned, portal, origin) }))
+    let context = SessionContext { id: owned.session.id.clone(), csrf_token: csrf::token(secret) };
+    let authenticated_at = Some(owned.session.authenticated_at);
+    Ok(Some(Person { session: Some(context), authenticated_at, ..owner(owned, portal, origin) }))
 }
 
 /// The person whose session it is, with the groups of its login.

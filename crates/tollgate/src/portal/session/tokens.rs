@@ -21,6 +21,7 @@ use tollgate_core::credential::{self, Credential};
 use tollgate_core::jwt::{
     IdToken, IssuerRules, OpenToken, Relation, TokenFault, VerifiedToken, VerifyKey, verify_id_token,
 };
+use tollgate_core::time::Timestamp;
 
 use super::provider::Provider;
 use super::{Login, LoginOptions};
@@ -73,7 +74,7 @@ pub struct Arrival {
     /// The issuer's session.
     pub sid: Option<String>,
     /// When they last proved who they are.
-    pub authenticated_at: tollgate_core::time::Timestamp,
+    pub authenticated_at: Timestamp,
 }
 
 /// Why a token of the issuer was not believed.
@@ -146,11 +147,12 @@ pub async fn exchange(
             }
         }
     }
+    let leeway_secs = login.rules(&portal.rulebook().borrow()).map_or(0, |rules| rules.leeway_secs);
+    let authenticated_at = proven_at(&id, begun, portal.now(), leeway_secs)?;
     let verified = id.who.claims.get("email_verified").and_then(Value::as_bool).unwrap_or(false);
-    let issued_at = id.who.issued_at.unwrap_or_else(|| portal.now());
     Ok(Arrival {
         sid: id.who.session_id.clone(),
-        authenticated_at: id.authenticated_at.unwrap_or(issued_at),
+        authenticated_at,
         who: Introduction {
             issuer: id.who.issuer.to_string(),
             subject: id.who.subject,
@@ -160,6 +162,34 @@ pub async fn exchange(
             groups_told,
         },
     })
+}
+
+/// When the person last proved who they are: as the issuer says (`auth_time`), else the moment of the login. Never later than
+/// now, and not before the moment from which on a new proof was asked for.
+fn proven_at(id: &IdToken, begun: &store::Login, now: Timestamp, leeway_secs: u32) -> Answer<Timestamp> {
+    let Some(after) = begun.authenticated_after else {
+        return Ok(id.authenticated_at.or(id.who.issued_at).unwrap_or(now).min(now));
+    };
+    // `auth_time` has whole seconds.
+    let after = Timestamp::from_secs(after.as_secs()).plus_secs(-i64::from(leeway_secs));
+    match id.authenticated_at {
+        Some(at) if at >= after => Ok(at.min(now)),
+        Some(_) => {
+            tracing::warn!("the issuer was asked for a new proof of who the person is, and gave an old one");
+            Err(not_anew("The issuer did not ask you anew who you are. Log out there, and log in again."))
+        }
+        None => {
+            tracing::warn!(
+                "the issuer was asked for a new proof of who the person is (max_age) and does not say when it got one \
+                 (auth_time)"
+            );
+            Err(not_anew("The issuer does not say when you last proved who you are. Ask an operator."))
+        }
+    }
+}
+
+fn not_anew(detail: &'static str) -> Problem {
+    Problem::new(Code::LoginFailed, detail)
 }
 
 async fn judge(

@@ -47,7 +47,16 @@ async fn a_person_logs_in() {
     assert_eq!((me["name"].as_str(), me["email"].as_str()), (Some("alice"), Some("alice@example.com")));
     assert_eq!(me["groups"], json!(["dev"]));
     assert_eq!(me["platform_admin"], false);
-    assert!(!page.text.contains("opaque-access") && !format!("{:?}", browser.cookies).contains("opaque"));
+    // Tokens of the issuer reach neither the browser nor the database.
+    let Answers::Tokens(tokens) = site.issuer.answers.lock().unwrap().clone() else {
+        panic!("tokens were given")
+    };
+    let seen = format!("{} {:?} {:?} {me}", page.text, page.headers, browser.cookies);
+    for token in ["access_token", "id_token"] {
+        let token = tokens[token].as_str().unwrap();
+        assert!(!seen.contains(token), "{seen}");
+        assert!(!site.database().windows(token.len()).any(|bytes| bytes == token.as_bytes()));
+    }
 }
 
 #[tokio::test]
@@ -208,6 +217,17 @@ async fn an_issuer_that_is_broken_leaves_no_half_session() {
         assert_eq!(page.status.as_u16(), status, "{}", page.text);
         assert!(browser.cookies.is_empty(), "{}", page.text);
         assert!(!page.text.contains('<'), "{}", page.text);
+        // A person sees a page that says so and leads on, with nothing on it of what the issuer said.
+        let begun = browser.begin("/login").await;
+        let back = format!("/login/callback?code=c-1&state={}&iss={}", begun.state, site.issuer.url);
+        let page = browser.send("GET", &back, &[("accept", "text/html")], "").await;
+        assert_eq!(page.status.as_u16(), status, "{}", page.text);
+        assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+        assert!(page.text.contains("href=\"/login\">Log in again"), "{}", page.text);
+        assert!(
+            !page.text.contains("oops") && !page.text.contains("welcome") && !page.text.contains("invalid_")
+        );
+        assert!(browser.cookies.is_empty() && !browser.is_known().await, "{}", page.text);
         // And the next attempt succeeds.
         browser.log_in().await;
     }

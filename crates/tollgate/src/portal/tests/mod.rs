@@ -4,6 +4,8 @@
 mod access;
 mod backchannel;
 mod endings;
+mod every_body;
+mod every_route;
 mod first_contact;
 mod introspection;
 mod keys;
@@ -13,5 +15,6 @@ pub mod rig;
 mod secret_scanning;
 mod sessions;
 mod site;
+mod step_up;
 mod tenancy;
 mod writes;

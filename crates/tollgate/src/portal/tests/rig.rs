@@ -143,6 +143,7 @@ pub fn options() -> PortalOptions {
         open_organizations: false,
         keys: KeyPolicy { max_per_project: 100, lifetimes: KeyLifetimes::default() },
         trusted_proxies: vec![],
+        token_reauthenticate_after: None,
         sign_in: None,
         secret_scanners: vec![SCANNER.public()],
     }

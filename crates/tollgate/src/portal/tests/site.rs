@@ -135,6 +135,7 @@ pub fn login_options(issuer: &str) -> LoginOptions {
         logout_type_required: false,
         attempts_per_minute: 1000.try_into().unwrap(),
         idle: Duration::from_secs(3600),
+        reauthenticate_after: Some(Duration::from_secs(3600)),
         lifetime: Duration::from_secs(8 * 3600),
         fetch: FetchLimits {
             timeout: Duration::from_secs(2),
@@ -223,6 +224,12 @@ impl Site {
         let router =
             portal(&store, clock.clone(), (&issuer.url, issuer.key.key_set()), Login::new(options).unwrap());
         Self { issuer, clock, store, router, _dir: dir }
+    }
+
+    /// Every file of the database, as bytes.
+    pub fn database(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self._dir.path()).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
     }
 
     /// A good ID token for this login.

@@ -25,7 +25,8 @@ async fn seeded(url: String) -> Arc<Store> {
     let mut tx = store.begin().await.unwrap();
     for statement in [
         "INSERT INTO organizations VALUES ('org_1', 'One', FALSE, 'active', 1, 0, 0)",
-        "INSERT INTO people VALUES ('per_1', 'kc', 's1', 'alice', NULL, 'active', 1, 0, 0, 0), \
+        "INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, updated_at, last_seen_at) \
+             VALUES ('per_1', 'kc', 's1', 'alice', NULL, 'active', 1, 0, 0, 0), \
          ('per_2', 'kc', 's2', 'bob', NULL, 'active', 1, 0, 0, 0), \
          ('per_3', 'kc', 's3', 'mallory', NULL, 'suspended', 1, 0, 0, 0)",
         "INSERT INTO projects VALUES ('prj_1', 'org_1', 'first', 'active', '\"all\"', 1, 0, 0), \

@@ -131,6 +131,7 @@ async fn a_login_counts_once_in_time_and_for_its_browser() {
             nonce: "n".into(),
             verifier: "v".into(),
             next: "/docs".into(),
+            authenticated_after: (state != "b").then(|| at(77)),
             created_at: at(0),
             expires_at: at(600),
         };

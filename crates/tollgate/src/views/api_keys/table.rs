@@ -120,9 +120,6 @@ pub(super) struct TableBuilder {
     shards: Vec<Vec<Entry>>,
 }
 
-/// How many entries a table grows by. Doubling would leave many tables with nearly twice the memory that they need.
-const STEP: usize = 32;
-
 impl TableBuilder {
     pub fn new() -> Self {
         Self { shards: vec![Vec::new(); SHARDS] }
@@ -130,11 +127,7 @@ impl TableBuilder {
 
     /// Takes a key; each id once.
     pub fn push(&mut self, entry: Entry) {
-        let shard = &mut self.shards[shard_of(entry.id())];
-        if shard.len() == shard.capacity() {
-            shard.reserve_exact(STEP);
-        }
-        shard.push(entry);
+        self.shards[shard_of(entry.id())].push(entry);
     }
 }
 

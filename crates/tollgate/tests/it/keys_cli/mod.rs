@@ -1,5 +1,6 @@
-//! What a new user does: `tollgate dev`, the command line, the official SDKs; and what must never be seen while they do it.
+//! What a new user does: `tollgate dev`, the command line, the official SDKs, a real Keycloak; and what must never be seen while they do it.
 
+mod keycloak;
 mod leaks;
 mod login;
 mod sdk;

@@ -55,7 +55,8 @@ pub struct Made {
 }
 
 const SEED: &str = "INSERT INTO organizations VALUES ('org_1', 'One', FALSE, 'active', 1, 0, 0); \
-     INSERT INTO people VALUES ('per_1', 'test', 'user-1', 'alice', NULL, 'active', 1, 0, 0, 0); \
+     INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, updated_at, last_seen_at) \
+             VALUES ('per_1', 'test', 'user-1', 'alice', NULL, 'active', 1, 0, 0, 0); \
      INSERT INTO projects VALUES ('prj_1', 'org_1', 'first', 'active', '\"all\"', 1, 0, 0), \
        ('prj_2', 'org_1', 'second', 'active', '\"all\"', 1, 0, 0); \
      INSERT INTO service_accounts VALUES ('sva_1', 'prj_1', 'ci', 'active', 1, 0, 0)";

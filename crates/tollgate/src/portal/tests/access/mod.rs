@@ -4,13 +4,13 @@
 mod assignment;
 mod isolation;
 mod matrix;
-mod samples;
-mod world;
+pub mod samples;
+pub mod world;
 
 use crate::portal::openapi;
 
 /// Method and path template of every operation of the API, in the order of the document.
-fn operations() -> Vec<(String, String)> {
+pub fn operations() -> Vec<(String, String)> {
     let document = serde_json::to_value(openapi()).unwrap();
     let mut all = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -25,6 +25,6 @@ fn operations() -> Vec<(String, String)> {
 }
 
 /// The names in braces.
-fn parameters(template: &str) -> Vec<&str> {
+pub fn parameters(template: &str) -> Vec<&str> {
     template.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
 }

@@ -28,7 +28,8 @@ async fn seed(store: &Store) {
     for sql in [
         "INSERT INTO organizations VALUES ('org_1', 'One', FALSE, 'active', 1, 0, 0)".to_owned(),
         format!(
-            "INSERT INTO people VALUES {}",
+            "INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, updated_at, last_seen_at) \
+             VALUES {}",
             many(300, &|n| format!("('per_{n}', 'one', 's{n}', 'n{n}', NULL, 'active', 1, 0, 0, 0)"))
         ),
         format!(

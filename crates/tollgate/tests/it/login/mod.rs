@@ -1,7 +1,10 @@
 //! Login with a browser, at a real Keycloak and at the development issuer: their login forms, their tokens, and Keycloak's
-//! word that somebody is logged out.
+//! word that somebody is logged out, disabled or gone. The clients at Keycloak are those of the documentation.
 
-use std::collections::BTreeMap;
+pub mod browser;
+mod directory;
+mod step_up;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,90 +16,25 @@ use tollgate::dev::issuer::{DevIssuer, DevIssuerOptions};
 use tollgate::entropy::SystemEntropy;
 use url::Url;
 
+use self::browser::Browser;
 use crate::harness::client;
 use crate::harness::grpc::Checker;
 use crate::harness::keycloak::Keycloak;
 use crate::harness::tollgate::Tollgate;
 
-const USER: &str = "alice";
-const PASSWORD: &str = "testpass123";
+pub const USER: &str = "alice";
+pub const PASSWORD: &str = "testpass123";
 const SECRET: &str = "portal-secret-of-the-test";
 
-/// What a person's browser does: cookies, redirects when told, and forms.
-struct Browser {
-    cookies: BTreeMap<String, String>,
-}
-
-struct Page {
-    status: u16,
-    location: Option<Url>,
-    text: String,
-}
-
-impl Browser {
-    const fn new() -> Self {
-        Self { cookies: BTreeMap::new() }
-    }
-
-    async fn send(
-        &mut self,
-        method: Method,
-        url: &Url,
-        headers: &[(&str, &str)],
-        form: &[(&str, &str)],
-    ) -> Page {
-        let mut request = client::http().request(method, url.clone()).header("accept", "text/html");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        request = request.header("cookie", pairs.join("; "));
-        if !form.is_empty() {
-            request = request.form(form);
-        }
-        let response = request.send().await.unwrap();
-        for line in response.headers().get_all("set-cookie") {
-            let line = line.to_str().unwrap();
-            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
-            if value.is_empty() || line.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        let location = response.headers().get("location").map(|to| url.join(to.to_str().unwrap()).unwrap());
-        Page { status: response.status().as_u16(), location, text: response.text().await.unwrap() }
-    }
-
-    async fn get(&mut self, url: &Url) -> Page {
-        self.send(Method::GET, url, &[], &[]).await
-    }
-
-    /// Fills in the issuer's login form, hidden fields included; the address that it sends the browser to.
-    async fn pass_issuer(&mut self, target: &Url, password: &str) -> Url {
-        let page = self.get(target).await;
-        // Who has a session there already is sent back at once.
-        if let Some(back) = page.location {
-            return back;
-        }
-        assert_eq!(page.status, 200, "{}", page.text);
-        let attribute = |tag: &str, name: &str| {
-            let value = tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
-            Some(value.replace("&amp;", "&"))
-        };
-        let tags = |start: &str| -> Vec<String> {
-            page.text.split(start).skip(1).map(|tag| tag.split('>').next().unwrap().to_owned()).collect()
-        };
-        let form = tags("<form").into_iter().next().unwrap_or_else(|| panic!("no form: {}", page.text));
-        let action: Url = attribute(&form, "action").unwrap().parse().unwrap();
-        let hidden = tags("<input").into_iter().filter(|tag| tag.contains("type=\"hidden\""));
-        let mut fields: Vec<(String, String)> =
-            hidden.filter_map(|tag| Some((attribute(&tag, "name")?, attribute(&tag, "value")?))).collect();
-        fields.extend([("username".into(), USER.into()), ("password".into(), password.into())]);
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let page = self.send(Method::POST, &action, &[], &fields).await;
-        page.location.unwrap_or_else(|| panic!("the issuer did not let {USER} in: {}", page.text))
-    }
+/// A client as a page of the documentation has it, with the test's own addresses and secret.
+pub fn documented(page: &str, name: &str, here: &str) -> Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
+    let text = std::fs::read_to_string(path).unwrap();
+    let block =
+        text.split(&format!("```json {name}\n")).nth(1).unwrap_or_else(|| panic!("no {name} in {page}"));
+    let block = block.split("```").next().unwrap();
+    let block = block.replace("https://tollgate.example.com", here).replace("change-me-change-me", SECRET);
+    serde_json::from_str(&block).unwrap()
 }
 
 /// A Tollgate with a database, and its client at Keycloak.
@@ -107,10 +45,10 @@ struct Stand {
 }
 
 /// Starts Tollgate again with a database and browser login; where the portal is. Its own port is part of its settings.
-async fn open_portal(tollgate: &mut Tollgate, mut settings: Value, login: &Value) -> String {
+async fn open_portal(tollgate: &mut Tollgate, mut settings: Value, login: &Value, session: &Value) -> String {
     let here = format!("http://127.0.0.1:{}", tollgate.ports.http);
     settings["database"] = json!({"url": format!("sqlite://{}", tollgate.dir().join("state.db").display())});
-    settings["portal"] = json!({"public_url": here, "login": login});
+    settings["portal"] = json!({"public_url": here, "login": login, "session": session});
     tollgate.rewrite(&settings);
     tollgate.restart().await;
     here
@@ -118,35 +56,24 @@ async fn open_portal(tollgate: &mut Tollgate, mut settings: Value, login: &Value
 
 impl Stand {
     async fn start(realm: &'static str) -> Option<Self> {
+        Self::with(realm, &json!({}), 30).await
+    }
+
+    /// With these settings of browsers' sessions, and clocks that differ by so many seconds at most.
+    async fn with(realm: &'static str, session: &Value, leeway_secs: u32) -> Option<Self> {
         let keycloak = Keycloak::shared().await?;
         keycloak.create_realm(realm).await;
         keycloak.create_user(realm, USER, PASSWORD).await;
         let settings = json!({
             "issuers": [{"name": "keycloak", "issuer": keycloak.issuer(realm), "audiences": "any",
-                "payload_types": ["Bearer"], "allow_http": true, "cooldown_secs": 1}],
+                "payload_types": ["Bearer"], "allow_http": true, "cooldown_secs": 1, "leeway_secs": leeway_secs}],
             "routes": [{"name": "all", "paths": [{"prefix": "/"}], "access": "authenticated"}],
         });
         let mut tollgate = Tollgate::start(&settings).await;
-        let here = format!("http://127.0.0.1:{}", tollgate.ports.http);
-        let mut settings = settings;
-        settings["database"] =
-            json!({"url": format!("sqlite://{}", tollgate.dir().join("state.db").display())});
-        settings["portal"] = json!({"public_url": here, "login": {
-            "issuer": "keycloak", "client_id": "portal", "client_secret": SECRET}});
-        tollgate.rewrite(&settings);
-        tollgate.restart().await;
-        let body = json!({
-            "clientId": "portal", "enabled": true, "publicClient": false, "secret": SECRET,
-            "standardFlowEnabled": true, "directAccessGrantsEnabled": false,
-            "redirectUris": [format!("{here}/login/callback")],
-            "attributes": {
-                "pkce.code.challenge.method": "S256",
-                "post.logout.redirect.uris": format!("{here}/docs"),
-                "backchannel.logout.url": format!("{here}/logout/backchannel"),
-                "backchannel.logout.session.required": "true",
-            },
-        });
-        keycloak.admin(Method::POST, &format!("/{realm}/clients"), Some(&body)).await;
+        let login = json!({"issuer": "keycloak", "client_id": "tollgate", "client_secret": SECRET});
+        let here = open_portal(&mut tollgate, settings, &login, session).await;
+        let client = documented("login.md", "portal-client", &here);
+        keycloak.admin(Method::POST, &format!("/{realm}/clients"), Some(&client)).await;
         Some(Self { tollgate, keycloak, realm })
     }
 
@@ -235,6 +162,47 @@ async fn a_person_logs_in_at_keycloak_and_out_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keycloak_takes_no_login_and_no_code_without_its_proof() {
+    let Some(stand) = Stand::start("pkce").await else { return };
+    let mut browser = Browser::new();
+    let begun = browser.get(&stand.at("/login")).await.location.expect("to Keycloak");
+    for (what, change) in [("missing", None), ("plain", Some(("code_challenge_method", "plain")))] {
+        let mut target = begun.clone();
+        let kept: Vec<_> =
+            begun.query_pairs().into_owned().filter(|(name, _)| !name.starts_with("code_")).collect();
+        target.query_pairs_mut().clear().extend_pairs(kept);
+        if let Some((name, value)) = change {
+            target.query_pairs_mut().append_pair("code_challenge", &"A".repeat(43)).append_pair(name, value);
+        }
+        let page = Browser::new().get(&target).await;
+        let back = page.location.unwrap_or_else(|| panic!("{what}: a login form: {}", page.text));
+        assert!(back.query_pairs().any(|(name, _)| name == "error"), "{what}: {back}");
+    }
+    // A code that somebody else got hold of, with the client's secret and without the verifier.
+    let endpoint = format!("{}/protocol/openid-connect/token", stand.keycloak.issuer(stand.realm));
+    let redirect = stand.at("/login/callback");
+    for verifier in [None, Some("A".repeat(43))] {
+        let mut browser = Browser::new();
+        let begun = browser.get(&stand.at("/login")).await.location.expect("to Keycloak");
+        let back = browser.pass_issuer(&begun, PASSWORD).await;
+        let code = back.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", redirect.as_str()),
+            ("client_id", "tollgate"),
+            ("client_secret", SECRET),
+        ];
+        form.extend(verifier.as_deref().map(|verifier| ("code_verifier", verifier)));
+        let answer = client::http().post(&endpoint).form(&form).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{verifier:?}");
+        // And it is burnt: it leads nobody in any more.
+        assert_eq!(browser.get(&back).await.status, 400, "{verifier:?}");
+        assert!(stand.me(&mut browser).await.is_none(), "{verifier:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keycloak_logs_a_person_out_and_their_tokens_die_at_the_gateway() {
     let Some(stand) = Stand::start("backchannel").await else { return };
     let mut browser = Browser::new();
@@ -284,7 +252,7 @@ async fn a_person_logs_in_at_the_development_issuer() {
     let mut tollgate = Tollgate::start(&settings).await;
     // A public client, as `tollgate dev` has it: PKCE alone proves it.
     let login = json!({"issuer": "dev", "client_id": "tollgate-dev"});
-    let here: Url = open_portal(&mut tollgate, settings, &login).await.parse().unwrap();
+    let here: Url = open_portal(&mut tollgate, settings, &login, &json!({})).await.parse().unwrap();
     let mut browser = Browser::new();
     let begun = browser.get(&here.join("/login?next=/docs").unwrap()).await;
     assert_eq!(browser.cookies.len(), 1);
