@@ -122,6 +122,9 @@ impl App {
             logs.count_dropped(metrics.log_lines_dropped(), stop.closing.clone());
         }
         let store = options::store(&settings)?.map(|options| Store::open(&options)).transpose()?;
+        if let Some(store) = &store {
+            store.examine().await.context("database.url")?;
+        }
         let traces = Traces::start(options::otlp(&settings)?).context("telemetry.otlp")?;
         // Two halves of the seed for two purposes, so that one tells nothing of the other.
         let (low, high) = (seed as u64, (seed >> 64) as u64);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
+
 use super::{Reloads, options};
 use crate::config::{Loaded, Settings, restart_needed};
 use crate::telemetry::Metrics;
@@ -48,6 +50,7 @@ impl Reloader {
         for warning in warnings {
             tracing::warn!(%warning, "configuration");
         }
+        self.renew_credentials(&settings)?;
         let waiting = restart_needed(&self.settings, &settings);
         if waiting.is_empty() {
             tracing::info!("configuration reloaded");
@@ -55,6 +58,16 @@ impl Reloader {
             tracing::warn!(keys = waiting.join(" "), "configuration reloaded; these keys wait for a restart");
         }
         // What waits for a restart still waits at the next reload, so the settings of the start are kept.
+        Ok(())
+    }
+
+    /// Passwords of a database are replaced while everything runs; connections that are made from now on use the new one.
+    fn renew_credentials(&self, settings: &Settings) -> anyhow::Result<()> {
+        let Some(store) = &self.deps.store else { return Ok(()) };
+        if let Some(options) = options::store(settings)? {
+            // Another database is said to wait for a restart.
+            let _ = store.renew(&options).context("database.url")?;
+        }
         Ok(())
     }
 }

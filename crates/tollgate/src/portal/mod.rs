@@ -36,6 +36,7 @@ mod sign_in;
 mod token_rules;
 pub mod version;
 mod words;
+mod writes;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::writes::TryAgain;
 use crate::entropy::EntropyError;
 use crate::store::{Refusal, StoreError};
 
@@ -138,6 +139,8 @@ pub struct Problem {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     retry_after_secs: Option<u64>,
+    /// Whether the same request may succeed when it is done again at once.
+    again: bool,
     /// For [`Code::ReauthenticationRequired`].
     step_up: Option<StepUp>,
 }
@@ -181,7 +184,14 @@ pub type Answer<T> = Result<T, Problem>;
 impl Problem {
     /// A refusal with a sentence for the caller.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_secs: None, step_up: None }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_secs: None,
+            again: false,
+            step_up: None,
+        }
     }
 
     /// Who is signed in has to prove it anew (RFC 9470).
@@ -229,12 +239,26 @@ impl From<StoreError> for Problem {
                 Self::new(Code::Conflict, "Something of this name or kind is there already.")
             }
             StoreError::Refused(refusal) => refusal.into(),
-            StoreError::Unavailable(_) | StoreError::Again(_) => {
+            StoreError::Unavailable(_) => {
                 tracing::warn!(%error, "an API request met a store that is away");
                 Self::new(Code::Unavailable, "The database cannot be reached. Try again shortly.")
                     .retry_after(1)
             }
-            StoreError::Url | StoreError::Migration(_) | StoreError::Inconsistent { .. } => {
+            StoreError::Again(_) => {
+                tracing::debug!(%error, "an API request met others that wrote the same");
+                let detail = "Too many write the same at once; nothing was changed. Try again shortly.";
+                Self { again: true, ..Self::new(Code::Unavailable, detail).retry_after(1) }
+            }
+            StoreError::NoWrites(_) => {
+                tracing::error!(%error, "an API request could not be written");
+                let detail = "The database takes no writes right now: it is full or read-only. Nothing was changed, and \
+                              keys work on. Ask an operator to look at the log.";
+                Self::new(Code::Unavailable, detail).retry_after(10)
+            }
+            StoreError::Url
+            | StoreError::Migration(_)
+            | StoreError::Inconsistent { .. }
+            | StoreError::Damaged(_) => {
                 tracing::error!(%error, "an API request met a broken store");
                 Self::new(
                     Code::Unavailable,
@@ -296,6 +320,9 @@ impl IntoResponse for Problem {
             login: self.step_up.and_then(|step_up| step_up.login),
         };
         let mut response = (status, Json(document)).into_response();
+        if self.again {
+            response.extensions_mut().insert(TryAgain);
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -334,10 +361,15 @@ mod tests {
 
     #[test]
     fn an_outage_is_503_and_never_the_callers_fault() {
-        for error in [StoreError::Unavailable("x".into()), StoreError::Again("x".into())] {
+        for error in [
+            StoreError::Unavailable("x".into()),
+            StoreError::Again("x".into()),
+            StoreError::NoWrites("x".into()),
+            StoreError::Damaged("x".into()),
+        ] {
             let problem = Problem::from(error);
             assert_eq!(problem.code().status(), StatusCode::SERVICE_UNAVAILABLE);
-            assert!(!problem.detail.contains('x') || problem.detail.contains("database"));
+            assert!(!problem.detail.contains(": x"), "nothing internal: {}", problem.detail);
         }
     }
 }

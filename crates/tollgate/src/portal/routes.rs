@@ -14,6 +14,7 @@ use super::problem::{Code, Problem};
 use super::{
     Portal, audit, docs, group_mappings, introspection, invitations, keys, legacy_keys, me, members,
     organizations, people, projects, secret_scanning, service_accounts, session, sign_in, token_rules,
+    writes,
 };
 
 #[derive(OpenApi)]
@@ -91,6 +92,7 @@ pub fn beside_the_api() -> Vec<Served> {
 /// Everything that the portal serves.
 pub fn router(portal: Portal) -> Router {
     let (api, _) = api().split_for_parts();
+    let api = api.layer(axum::middleware::from_fn_with_state(portal.clone(), writes::settle));
     beside_the_api()
         .into_iter()
         .fold(api, |router, (_, path, served)| router.route(path, served))

@@ -1,79 +1,123 @@
-//! Two pools behind one name, and the macro that runs the same statement on either.
+//! The database behind two sets of connections, one for people's requests and one for the views; and the macros that run
+//! the same statement on either engine, never longer than the limit.
 
-use std::str::FromStr as _;
+use std::io;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqlitePool;
+use tokio::time::timeout;
 
-use super::{StoreError, StoreOptions};
+pub(super) use super::fault::{failed, unavailable};
+use super::postgres::{self, Refusals};
+use super::{StoreError, StoreOptions, migrate, sqlite};
 
-pub(super) static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+/// Past the limits of connecting and of the statement, so that whoever knows more about a failure can say it first.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A connected database of either kind.
 #[derive(Debug)]
-pub(super) enum Db {
+pub(super) struct Db {
+    /// For requests of people, and for everything that writes.
+    pub main: Pool,
+    /// For the views: a crowd at the API must never keep a revoked key alive.
+    pub views: Pool,
+    /// For one statement, a connection for it included. The database has a limit of its own; this one also ends the wait for
+    /// a connection that is dead without a sign.
+    pub limit: Duration,
+    refusals: Refusals,
+    options: StoreOptions,
+}
+
+/// Connections of either kind.
+#[derive(Debug)]
+pub(super) enum Pool {
     Pg(PgPool),
     Lite(SqlitePool),
 }
 
-/// Evaluates one expression with `$pool` bound to the pool of whichever database it is.
+/// Evaluates one expression with `$pool` bound to the connections for people's requests, of whichever database it is.
 macro_rules! on {
-    ($db:expr, $pool:ident => $body:expr) => {
-        match $db {
-            $crate::store::db::Db::Pg($pool) => $body,
-            $crate::store::db::Db::Lite($pool) => $body,
-        }
-    };
+    ($db:expr, $pool:ident => $body:expr) => {{
+        let db: &$crate::store::db::Db = $db;
+        db.bounded(async {
+            match &db.main {
+                $crate::store::db::Pool::Pg($pool) => $body,
+                $crate::store::db::Pool::Lite($pool) => $body,
+            }
+        })
+        .await
+    }};
 }
 pub(super) use on;
 
+/// As [`on`], with the connections for the views.
+macro_rules! on_views {
+    ($db:expr, $pool:ident => $body:expr) => {{
+        let db: &$crate::store::db::Db = $db;
+        db.bounded(async {
+            match &db.views {
+                $crate::store::db::Pool::Pg($pool) => $body,
+                $crate::store::db::Pool::Lite($pool) => $body,
+            }
+        })
+        .await
+    }};
+}
+pub(super) use on_views;
+
 impl Db {
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
-        let unusable = |e: sqlx::Error| StoreError::Unavailable(e.to_string());
-        if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
-            let millis = options.statement_timeout.as_millis().to_string();
-            let connect = PgConnectOptions::from_str(&options.url)
-                .map_err(unusable)?
-                .application_name("tollgate")
-                .options([("statement_timeout", millis.as_str()), ("lock_timeout", millis.as_str())]);
-            let pool = PgPoolOptions::new()
-                .max_connections(options.pool_size)
-                .acquire_timeout(options.connect_timeout)
-                .max_lifetime(Duration::from_secs(1800))
-                // After a failover the old primary still answers pings, and refuses every write.
-                .before_acquire(|connection, _| {
-                    Box::pin(async move {
-                        let recovering: bool = sqlx::query_scalar(IN_RECOVERY).fetch_one(connection).await?;
-                        Ok(!recovering)
-                    })
-                });
-            return Ok(Self::Pg(pool.connect_lazy_with(connect)));
-        }
-        if options.url.starts_with("sqlite:") {
-            let connect = SqliteConnectOptions::from_str(&options.url)
-                .map_err(unusable)?
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(options.statement_timeout);
-            // One connection: SQLite has one writer, and an in-memory database is a database per connection.
-            let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(options.connect_timeout);
-            return Ok(Self::Lite(pool.connect_lazy_with(connect)));
-        }
-        Err(StoreError::Url)
+        let refusals = Refusals::default();
+        let (main, views) = if postgres::is_ours(&options.url) {
+            let (main, views) = postgres::pools(options, &refusals)?;
+            (Pool::Pg(main), Pool::Pg(views))
+        } else if sqlite::is_ours(&options.url) {
+            let (main, views) = sqlite::pools(options)?;
+            (Pool::Lite(main), Pool::Lite(views))
+        } else {
+            return Err(StoreError::Url);
+        };
+        let limit = options.connect_timeout + options.statement_timeout + GRACE;
+        Ok(Self { main, views, limit, refusals, options: options.clone() })
     }
 
-    /// Brings the schema up to date. sqlx holds an advisory lock on Postgres, so that replicas take turns.
+    /// The outcome of a statement, or an error once the limit has passed.
+    pub async fn bounded<T>(
+        &self,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        match within(self.limit, work).await {
+            Err(sqlx::Error::PoolTimedOut) => Err(self.refusals.last().unwrap_or(sqlx::Error::PoolTimedOut)),
+            done => done,
+        }
+    }
+
+    /// Brings the schema up to date; replicas take turns.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let done = on!(self, pool => MIGRATOR.run(pool).await);
-        done.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) => unavailable(&error),
-            other => StoreError::Migration(other.to_string()),
-        })
+        match &self.main {
+            Pool::Pg(pool) => migrate::postgres(pool.connect_options().as_ref(), &self.options).await,
+            Pool::Lite(pool) => migrate::sqlite(pool).await,
+        }
+    }
+
+    /// Whether it is a file of this process alone, and no server.
+    pub const fn is_embedded(&self) -> bool {
+        matches!(self.main, Pool::Lite(_))
+    }
+
+    /// Connects with other credentials from now on; false when they are for another database.
+    pub fn renew(&self, options: &StoreOptions) -> Result<bool, StoreError> {
+        let (Pool::Pg(main), Pool::Pg(views)) = (&self.main, &self.views) else {
+            return Ok(options.url == self.options.url);
+        };
+        let connect = postgres::connect_options(options)?;
+        if !postgres::same_place(&connect, main.connect_options().as_ref()) {
+            return Ok(false);
+        }
+        main.set_connect_options(connect.clone());
+        views.set_connect_options(connect);
+        Ok(true)
     }
 
     pub async fn ping(&self) -> Result<(), StoreError> {
@@ -88,31 +132,27 @@ impl Db {
     }
 
     pub async fn close(&self) {
-        on!(self, pool => pool.close().await);
+        // The main ones last: on SQLite only they can move the write-ahead log into the database.
+        for pool in [&self.views, &self.main] {
+            match pool {
+                Pool::Pg(pool) => pool.close().await,
+                Pool::Lite(pool) => pool.close().await,
+            }
+        }
     }
 }
 
-pub(super) fn unavailable(error: &sqlx::Error) -> StoreError {
-    StoreError::Unavailable(error.to_string())
-}
-
-/// What a failed statement means.
-pub(super) fn failed(error: &sqlx::Error) -> StoreError {
-    if let sqlx::Error::Database(database) = error {
-        if database.is_unique_violation() {
-            return StoreError::Conflict(
-                database.constraint().unwrap_or("a row that is there already").to_owned(),
-            );
-        }
-        // Serialization failure and deadlock on Postgres; SQLITE_BUSY and its kin on SQLite.
-        if matches!(database.code().as_deref(), Some("40001" | "40P01" | "5" | "6" | "261" | "517")) {
-            return StoreError::Again(error.to_string());
-        }
+/// The same, or an error once `limit` has passed.
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    match timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer").into()),
     }
-    unavailable(error)
 }
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[PING];
 pub(super) const PING: &str = "SELECT 1";
-pub(super) const IN_RECOVERY: &str = "SELECT pg_is_in_recovery()";

@@ -46,7 +46,7 @@ impl Tx {
     /// Keeps an answer, and forgets the caller's answers of `since` and before.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when another request with this key was faster.
+    /// [`StoreError::Again`] when another request with this key was faster: its answer is there now.
     pub async fn keep_answer(
         &mut self,
         caller: &str,
@@ -62,6 +62,9 @@ impl Tx {
             let keep = sqlx::query(KEEP).bind(caller).bind(key).bind(&answer.request_digest);
             keep.bind(answer.status).bind(&answer.body).bind(now.as_millis()).execute(conn).await.map(drop)
         })
-        .map_err(|e| failed(&e))
+        .map_err(|e| match failed(&e) {
+            StoreError::Conflict(what) => StoreError::Again(what),
+            other => other,
+        })
     }
 }

@@ -9,7 +9,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::timeout;
 
-use super::db::{IN_RECOVERY, MIGRATOR, unavailable};
+use super::fault::unavailable;
+use super::migrate::{Applied, MIGRATOR, applied_on_postgres, applied_on_sqlite};
+use super::postgres::{IN_RECOVERY, is_ours as is_postgres};
 use super::{StoreError, StoreOptions};
 
 /// What was seen.
@@ -64,16 +66,12 @@ pub async fn inspect(options: &StoreOptions) -> Result<Inspection, StoreError> {
 async fn look(options: &StoreOptions) -> Result<Inspection, StoreError> {
     let failed = |error: sqlx::Error| unavailable(&error);
     let place = place(&options.url);
-    if options.url.starts_with("postgres://") || options.url.starts_with("postgresql://") {
+    if is_postgres(&options.url) {
         let connect = PgConnectOptions::from_str(&options.url).map_err(failed)?.disable_statement_logging();
         let mut connection: PgConnection = connect.connect().await.map_err(failed)?;
         let read_only: bool =
             sqlx::query_scalar(IN_RECOVERY).fetch_one(&mut connection).await.map_err(failed)?;
-        let known: bool = sqlx::query_scalar(PG_KNOWN).fetch_one(&mut connection).await.map_err(failed)?;
-        let applied: Vec<(i64, bool)> = match known {
-            true => sqlx::query_as(APPLIED).fetch_all(&mut connection).await.map_err(failed)?,
-            false => Vec::new(),
-        };
+        let applied = applied_on_postgres(&mut connection).await.map_err(failed)?;
         // What matters was read; a connection that cannot say goodbye is closed all the same.
         let _ = connection.close().await;
         return Ok(Inspection { place, read_only, schema: schema(&applied) });
@@ -89,25 +87,17 @@ async fn look(options: &StoreOptions) -> Result<Inspection, StoreError> {
     let read_only = std::fs::metadata(&file).is_ok_and(|meta| meta.permissions().readonly());
     let connect = connect.create_if_missing(false).read_only(true).disable_statement_logging();
     let mut connection: SqliteConnection = connect.connect().await.map_err(failed)?;
-    let known: bool = sqlx::query_scalar(LITE_KNOWN).fetch_one(&mut connection).await.map_err(failed)?;
-    let applied: Vec<(i64, bool)> = match known {
-        true => sqlx::query_as(APPLIED).fetch_all(&mut connection).await.map_err(failed)?,
-        false => Vec::new(),
-    };
+    let applied = applied_on_sqlite(&mut connection).await.map_err(failed)?;
     let _ = connection.close().await;
     Ok(Inspection { place, read_only, schema: schema(&applied) })
 }
 
-const PG_KNOWN: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
-const LITE_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')";
-const APPLIED: &str = "SELECT version, success FROM _sqlx_migrations ORDER BY version";
-
-fn schema(applied: &[(i64, bool)]) -> Schema {
+fn schema(applied: &[Applied]) -> Schema {
     let known: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
-    if let Some((version, _)) = applied.iter().find(|(_, success)| !success) {
+    if let Some((version, ..)) = applied.iter().find(|(_, success, _)| !success) {
         return Schema::Broken(*version);
     }
-    if let Some((version, _)) = applied.iter().rev().find(|(version, _)| !known.contains(version)) {
+    if let Some((version, ..)) = applied.iter().rev().find(|(version, ..)| !known.contains(version)) {
         return Schema::Ahead(*version);
     }
     match (applied.len(), known.len().saturating_sub(applied.len())) {
@@ -141,16 +131,16 @@ mod tests {
         store.close().await;
         std::fs::write(&file, "not a database, and long enough to be taken for one by nobody at all")
             .unwrap();
-        assert!(matches!(inspect(&options).await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(inspect(&options).await, Err(StoreError::Damaged(_))));
     }
 
     #[test]
     fn versions_are_told_apart() {
-        let known: Vec<(i64, bool)> = MIGRATOR.iter().map(|m| (m.version, true)).collect();
+        let known: Vec<Applied> = MIGRATOR.iter().map(|m| (m.version, true, vec![])).collect();
         assert_eq!(schema(&[]), Schema::Empty);
         assert_eq!(schema(&known), Schema::Current);
-        assert_eq!(schema(&[known.clone(), vec![(9999, true)]].concat()), Schema::Ahead(9999));
-        assert_eq!(schema(&[(known[0].0, false)]), Schema::Broken(known[0].0));
+        assert_eq!(schema(&[known.clone(), vec![(9999, true, vec![])]].concat()), Schema::Ahead(9999));
+        assert_eq!(schema(&[(known[0].0, false, vec![])]), Schema::Broken(known[0].0));
     }
 
     #[test]

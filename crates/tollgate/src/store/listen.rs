@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use super::changes::CHANNEL;
-use super::db::{Db, PING, unavailable};
+use super::db::{PING, Pool, unavailable};
 use super::{Store, StoreError};
 
 /// How long a listening connection may take to show that it lives.
@@ -21,7 +21,7 @@ impl Store {
     /// # Errors
     /// The database gave no answer.
     pub async fn listen(&self) -> Result<Option<ChangeListener>, StoreError> {
-        let Db::Pg(pool) = self.ready().await? else { return Ok(None) };
+        let Pool::Pg(pool) = &self.ready().await?.main else { return Ok(None) };
         // Not a connection of the pool: it would be missing there, and a listener keeps its connection for good.
         let own = PgPoolOptions::new()
             .max_connections(1)

@@ -12,6 +12,7 @@ mod changes;
 mod db;
 mod digest;
 mod directory;
+mod fault;
 mod fields;
 mod group_mappings;
 mod idempotency;
@@ -24,14 +25,17 @@ mod listen;
 mod logins;
 mod logout_tokens;
 mod members;
+mod migrate;
 mod organization_members;
 mod organizations;
 mod people;
+mod postgres;
 mod project_members;
 mod projects;
 mod refusal;
 mod service_accounts;
 mod sessions;
+mod sqlite;
 mod token_rules;
 mod tx;
 mod view_rows;
@@ -97,6 +101,14 @@ pub enum StoreError {
     /// The database is away, refuses us, or took too long.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The database answers and takes no writes: it is full, or read-only.
+    #[error("the database takes no writes: {0}")]
+    NoWrites(String),
+    /// The database contradicts itself.
+    #[error(
+        "the database is damaged: {0}; stop Tollgate and restore a backup (docs/operations/backup-restore.md)"
+    )]
+    Damaged(String),
     /// The schema cannot be brought up to date.
     #[error("the database schema could not be migrated: {0}")]
     Migration(String),
@@ -160,6 +172,30 @@ impl Store {
     /// Why not.
     pub async fn health(&self) -> Result<(), StoreError> {
         self.ready().await?.ping().await
+    }
+
+    /// Opens an embedded database and looks through its file, so that nothing is served from one that is damaged. Does
+    /// nothing for a server. Trouble that can pass is left to the background.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub async fn examine(&self) -> Result<(), StoreError> {
+        if !self.db.is_embedded() {
+            return Ok(());
+        }
+        match self.ready().await {
+            Err(damaged @ StoreError::Damaged(_)) => Err(damaged),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes over credentials and TLS parameters that were replaced; connections that are made from now on use them. False
+    /// when these options lead to another database, which takes a restart.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`], or a URL that cannot be parsed.
+    pub fn renew(&self, options: &StoreOptions) -> Result<bool, StoreError> {
+        self.db.renew(options)
     }
 
     /// Lets go of all connections.

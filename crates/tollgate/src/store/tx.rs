@@ -2,18 +2,21 @@
 //! written last, so that the two rows that all writers share are locked for a moment only.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sqlx::{Postgres, Sqlite, Transaction};
 use tollgate_core::time::Timestamp;
 
 use super::audit::{self, AuditEntry};
 use super::changes::{self, Change};
-use super::db::{Db, failed};
+use super::db::{Pool, failed, within};
 use super::{Store, StoreError};
 
 /// An open transaction on either database.
 pub struct Tx {
     pub(super) inner: Inner,
+    /// For each statement, so that a connection that is dead without a sign holds nobody.
+    pub(super) limit: Duration,
     changes: Vec<Change>,
     /// The same ones, for finding those said twice: deleting a project names every key of it.
     said: BTreeSet<Change>,
@@ -28,18 +31,22 @@ pub(super) enum Inner {
 
 /// Evaluates one expression with `$conn` bound to the transaction's connection, whichever database it is.
 macro_rules! on_tx {
-    ($tx:expr, $conn:ident => $body:expr) => {
-        match &mut $tx.inner {
-            $crate::store::tx::Inner::Pg(tx) => {
-                let $conn = &mut **tx;
-                $body
+    ($tx:expr, $conn:ident => $body:expr) => {{
+        let limit = $tx.limit;
+        let work = async {
+            match &mut $tx.inner {
+                $crate::store::tx::Inner::Pg(tx) => {
+                    let $conn = &mut **tx;
+                    $body
+                }
+                $crate::store::tx::Inner::Lite(tx) => {
+                    let $conn = &mut **tx;
+                    $body
+                }
             }
-            $crate::store::tx::Inner::Lite(tx) => {
-                let $conn = &mut **tx;
-                $body
-            }
-        }
-    };
+        };
+        $crate::store::db::within(limit, work).await
+    }};
 }
 pub(super) use on_tx;
 
@@ -49,12 +56,16 @@ impl Store {
     /// # Errors
     /// The database gave no answer.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        let inner = match self.ready().await? {
-            Db::Pg(pool) => Inner::Pg(pool.begin().await.map_err(|e| failed(&e))?),
-            Db::Lite(pool) => Inner::Lite(pool.begin_with("BEGIN IMMEDIATE").await.map_err(|e| failed(&e))?),
-        };
-        let published = std::sync::Arc::clone(&self.published);
-        Ok(Tx { inner, changes: Vec::new(), said: BTreeSet::new(), entries: Vec::new(), published })
+        let db = self.ready().await?;
+        let begun = db.bounded(async {
+            Ok(match &db.main {
+                Pool::Pg(pool) => Inner::Pg(pool.begin().await?),
+                Pool::Lite(pool) => Inner::Lite(pool.begin_with("BEGIN IMMEDIATE").await?),
+            })
+        });
+        let inner = begun.await.map_err(|e| failed(&e))?;
+        let (limit, published) = (db.limit, std::sync::Arc::clone(&self.published));
+        Ok(Tx { inner, limit, changes: Vec::new(), said: BTreeSet::new(), entries: Vec::new(), published })
     }
 }
 
@@ -82,11 +93,13 @@ impl Tx {
         }
         let pending = std::mem::take(&mut self.changes);
         let seq = changes::append(&mut self, &pending, now).await?;
-        match self.inner {
-            Inner::Pg(tx) => tx.commit().await,
-            Inner::Lite(tx) => tx.commit().await,
-        }
-        .map_err(|e| failed(&e))?;
+        let committed = async {
+            match self.inner {
+                Inner::Pg(tx) => tx.commit().await,
+                Inner::Lite(tx) => tx.commit().await,
+            }
+        };
+        within(self.limit, committed).await.map_err(|e| failed(&e))?;
         if let Some(seq) = seq {
             // Followers in this process need no database to tell them.
             self.published.send_modify(|last| *last = (*last).max(seq));

@@ -8,6 +8,7 @@
 
 mod admin;
 mod api;
+mod database;
 mod doors_envoy;
 mod doors_proxies;
 mod failing;

@@ -17,7 +17,8 @@ pub struct DatabaseSettings {
     pub url: Option<Secret>,
     /// A file that holds the URL.
     pub url_file: Option<PathBuf>,
-    /// Connections at most.
+    /// Connections for people's requests at most, on Postgres. The views of checks have two more, and notifications one, so
+    /// that a crowd at the API delays no revocation.
     #[schemars(range(min = 1, max = 1000))]
     pub pool_size: u32,
     /// Milliseconds that opening a connection may take.

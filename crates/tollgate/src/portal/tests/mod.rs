@@ -17,3 +17,4 @@ mod sessions;
 mod site;
 mod step_up;
 mod tenancy;
+mod writes;

@@ -76,6 +76,8 @@ impl Clock for StandingClock {
 pub struct Api {
     pub store: Arc<Store>,
     pub clock: Arc<StandingClock>,
+    /// Keys as the doors see them, when it has them.
+    pub view: Option<ApiKeysView>,
     pub metrics: Arc<Metrics>,
     router: Router,
     key: TestKey,
@@ -112,6 +114,24 @@ pub fn introspection_clients() -> Vec<IntrospectionClient> {
         IntrospectionClient::new("authorino", "s3cret-of-authorino+%"),
         IntrospectionClient::new("other", "s3cret-of-the-other"),
     ]
+}
+
+/// What views need, with a store of nobody.
+pub fn deps() -> ViewDeps {
+    let clock = Arc::new(StandingClock::at(0));
+    let metrics = Arc::new(Metrics::new(&["envoy_grpc"], clock.now()));
+    ViewDeps { store: None, clock, metrics, jitter: Arc::new(Jitter::new(1)) }
+}
+
+/// A rulebook without routes and API keys.
+pub fn rulebook(keys: KeysView) -> CurrentRulebook {
+    CurrentRulebook::new(Rulebook {
+        api_keys: None,
+        policy: Policy::new(vec![], vec![]).unwrap(),
+        keys,
+        deadline: Duration::from_secs(5),
+        max_concurrent: 100,
+    })
 }
 
 /// The options of a portal in tests.
@@ -236,7 +256,7 @@ impl Api {
             ca_file: None,
         };
         let rulebook = Rulebook {
-            api_keys: view,
+            api_keys: view.clone(),
             policy: Policy::new(vec![chat()], vec![rules]).unwrap(),
             keys: KeysView::start(vec![source], None, &deps).unwrap(),
             deadline: Duration::from_secs(5),
@@ -255,7 +275,7 @@ impl Api {
             options,
         });
         let router = router(portal);
-        Self { store, clock, metrics, router, key, _dir: None }
+        Self { store, clock, metrics, view, router, key, _dir: None }
     }
 
     /// Lets time pass.

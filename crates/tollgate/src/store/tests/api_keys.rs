@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tollgate_core::apikey::{NewKey, PlainKey};
 use tollgate_core::caller::{AddressList, KeyLimits, KeyState, RouteScope};
@@ -17,15 +16,11 @@ use crate::store::api_keys::{
     ApiKey, KeyCreation, KeyCursor, KeyFilter, KeyOwner, NewApiKey, SecretMatch, ShownState,
 };
 use crate::store::tx::on_tx;
-use crate::store::{Change, KeyUse, Store, StoreError, StoreOptions, Tx};
+use crate::store::{Change, KeyUse, Store, StoreError, Tx};
 
 /// Two projects of one organization, two people, and a service account in the first project.
 async fn seeded(url: String) -> Arc<Store> {
-    // A rush of writers waits in line for SQLite's one connection.
-    let patient = Duration::from_secs(30);
-    let store =
-        Store::open(&StoreOptions { connect_timeout: patient, statement_timeout: patient, ..options(url) });
-    let store = store.unwrap();
+    let store = Store::open(&options(url)).unwrap();
     becomes_ready(&store).await;
     let mut tx = store.begin().await.unwrap();
     for statement in [

@@ -12,11 +12,7 @@ use crate::store::{
 };
 
 async fn open(url: String) -> std::sync::Arc<Store> {
-    let mut options = options(url);
-    // Twenty at once wait for SQLite's one writer.
-    options.connect_timeout = std::time::Duration::from_secs(20);
-    options.statement_timeout = std::time::Duration::from_secs(10);
-    let store = Store::open(&options).unwrap();
+    let store = Store::open(&options(url)).unwrap();
     becomes_ready(&store).await;
     store
 }

@@ -3,7 +3,7 @@
 use tollgate_core::time::Timestamp;
 
 use crate::store::changes::{Change, POSITION, Position, SINCE};
-use crate::store::db::{failed, on};
+use crate::store::db::{failed, on_views};
 use crate::store::{Store, StoreError};
 
 /// One committed change.
@@ -25,7 +25,7 @@ impl Store {
     pub async fn view_position(&self) -> Result<Position, StoreError> {
         let db = self.ready().await?;
         let (seq, epoch) =
-            on!(db, pool => sqlx::query_as(POSITION).fetch_one(pool).await).map_err(|e| failed(&e))?;
+            on_views!(db, pool => sqlx::query_as(POSITION).fetch_one(pool).await).map_err(|e| failed(&e))?;
         Ok(Position { seq, epoch })
     }
 
@@ -36,7 +36,7 @@ impl Store {
     pub async fn followed_changes(&self, seq: i64, limit: i64) -> Result<Vec<Followed>, StoreError> {
         let db = self.ready().await?;
         let rows: Vec<(i64, String, String, i64)> =
-            on!(db, pool => sqlx::query_as(SINCE).bind(seq).bind(limit).fetch_all(pool).await)
+            on_views!(db, pool => sqlx::query_as(SINCE).bind(seq).bind(limit).fetch_all(pool).await)
                 .map_err(|e| failed(&e))?;
         let followed = |(seq, kind, entity, at): (i64, String, String, i64)| Followed {
             seq,

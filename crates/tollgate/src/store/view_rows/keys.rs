@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use tollgate_core::time::Timestamp;
 
 use super::{Rows, in_batch, padded};
-use crate::store::db::{failed, on};
+use crate::store::db::{failed, on_views};
 use crate::store::{Store, StoreError};
 
 /// One key, borrowed from the row under the cursor.
@@ -101,7 +101,7 @@ impl Store {
         sink: &mut (dyn FnMut(KeyRow<'_>) + Send),
     ) -> Result<(), StoreError> {
         let db = self.ready().await?;
-        let done: Result<(), sqlx::Error> = on!(db, pool => match which {
+        let done: Result<(), sqlx::Error> = on_views!(db, pool => match which {
             Rows::After(id, limit) => {
                 stream!(sqlx::query(PAGE).bind(id).bind(ended_since.as_millis()).bind(limit), pool, sink)
             }

@@ -44,7 +44,7 @@ use in_batch;
 macro_rules! rows {
     ($store:expr, $which:expr, $page:expr $(, $extra:expr)*; $batch:expr) => {{
         let db = $store.ready().await?;
-        $crate::store::db::on!(db, pool => match $which {
+        $crate::store::db::on_views!(db, pool => match $which {
             $crate::store::view_rows::Rows::After(id, limit) => {
                 sqlx::query_as($page).bind(id)$(.bind($extra))*.bind(limit).fetch_all(pool).await
             }

@@ -1,7 +1,7 @@
 //! What keys belong to: projects, each with the state of its organization.
 
 use super::{Rows, in_batch, rows};
-use crate::store::db::{failed, on};
+use crate::store::db::{failed, on_views};
 use crate::store::{Store, StoreError};
 
 /// A project.
@@ -67,7 +67,7 @@ impl Store {
     pub async fn view_projects_of(&self, organization: &str) -> Result<Vec<ProjectRow>, StoreError> {
         let db = self.ready().await?;
         let rows: Vec<Columns> =
-            on!(db, pool => sqlx::query_as(OF_ORGANIZATION).bind(organization).fetch_all(pool).await)
+            on_views!(db, pool => sqlx::query_as(OF_ORGANIZATION).bind(organization).fetch_all(pool).await)
                 .map_err(|e| failed(&e))?;
         Ok(rows.into_iter().map(project).collect())
     }

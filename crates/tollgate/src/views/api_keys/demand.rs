@@ -48,9 +48,14 @@ impl Demand {
         }
     }
 
-    /// Waits for a round that begins from now on.
+    /// Waits for a round that begins from now on, if there is a seat for one more check.
     pub async fn wait(&self, deadline: Instant) -> Awaited {
         let Some(_seat) = Seat::take(&self.waiting) else { return Awaited::Full };
+        self.wait_seated(deadline).await
+    }
+
+    /// The same without a seat, for those whose number something else bounds.
+    pub async fn wait_seated(&self, deadline: Instant) -> Awaited {
         let mut rounds = self.rounds.subscribe();
         // One that is under way may have read what it needed before the key was there.
         let next = rounds.borrow_and_update().begun + 1;

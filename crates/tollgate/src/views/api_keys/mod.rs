@@ -165,6 +165,12 @@ impl ApiKeysView {
             .map_or_else(TokenControls::default, |view| view.rules.controls(names, now))
     }
 
+    /// Waits until the view contains everything that was committed before now; false when `deadline` came first. Does not
+    /// wait for a view that has never been filled: that one knows no key at all.
+    pub async fn caught_up(&self, deadline: Instant) -> bool {
+        self.0.current.load().is_none() || self.0.demand.wait_seated(deadline).await == Awaited::Present
+    }
+
     /// Returns once the view can answer, or `deadline` has passed.
     pub async fn ready(&self, deadline: Instant) {
         while self.0.current.load().is_none() && Instant::now() < deadline {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::time::Instant;
 use tollgate_core::jwt::{Algorithm, TokenFault};
 
 use super::super::FoundKey;
@@ -150,24 +151,44 @@ async fn a_waiter_that_joined_an_older_refresh_gets_one_of_its_own() {
 /// The demand arrives at the very moment at which the timer fires, again and again: one fetch serves both.
 #[tokio::test]
 async fn a_demand_that_meets_the_timer_is_served_once() {
+    const REFRESH: Duration = Duration::from_millis(200);
+    // So long after a fetch the timer fires at the earliest.
+    const QUIET: Duration = Duration::from_millis(160);
+    let mut last_fetch = Instant::now();
     let issuer = Issuer::start(set(&["old"])).await;
     let view = world().start(super::IssuerSource {
-        refresh: Duration::from_millis(50),
+        refresh: REFRESH,
         cooldown: Duration::ZERO,
         ..source(issuer.keys_at())
     });
     loaded(&view).await;
-    for round in 0..12 {
+    let mut met = 0;
+    for round in 0..200 {
         // Whoever is woken by a timer while this holds the only thread is woken together, the test first.
-        tokio::spawn(async { std::thread::sleep(Duration::from_millis(60)) });
+        let held = tokio::spawn(async {
+            let begun = Instant::now();
+            std::thread::sleep(REFRESH + Duration::from_millis(10));
+            begun
+        });
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let before = issuer.asked();
+        let (before, asked) = (issuer.asked(), Instant::now());
         let found = find(&view, &format!("made-up-{round}"), PATIENCE).await;
         assert!(matches!(found, FoundKey::Absent), "{found:?}");
-        // The timer's next turn is at least 40 ms away.
         tokio::time::sleep(Duration::from_millis(15)).await;
-        assert_eq!(issuer.asked() - before, 1, "fetches in round {round}");
+        let fetches = issuer.asked() - before;
+        // On a busy machine the timer may have its turn before the thread is held, or one more before the count: such a
+        // round was no meeting.
+        let meeting = held.await.unwrap().duration_since(last_fetch) < QUIET && asked.elapsed() < QUIET;
+        last_fetch = asked;
+        if meeting {
+            assert_eq!(fetches, 1, "fetches in round {round}");
+            met += 1;
+            if met == 12 {
+                return;
+            }
+        }
     }
+    panic!("only {met} meetings on a machine as busy as this");
 }
 
 #[tokio::test]
@@ -175,7 +196,7 @@ async fn a_key_of_another_algorithm_is_a_mismatch_and_costs_no_fetch() {
     let issuer = Issuer::start(set(&["old"])).await;
     let view = world().start(source(issuer.keys_at()));
     loaded(&view).await;
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     let found = view.find_key(super::NAME, Some("old"), Algorithm::RS256, deadline).await;
     assert!(matches!(found, FoundKey::Mismatch(TokenFault::KeyMismatch)), "{found:?}");
     let stranger = view.find_key("another", Some("old"), Algorithm::EdDSA, deadline).await;

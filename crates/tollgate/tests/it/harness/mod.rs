@@ -19,6 +19,7 @@ pub mod manifests;
 pub mod nginx;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod server;
 pub mod tollgate;
 pub mod upstream;

@@ -20,6 +20,8 @@ pub struct Postgres {
     port: u16,
     name: String,
     password: String,
+    /// Settings on the server's command line.
+    settings: Vec<String>,
     server: Option<Process>,
 }
 
@@ -34,8 +36,15 @@ impl Postgres {
             // Postgres refuses to run as root.
             assert!(Command::new("chown").args(["-R", "nobody"]).arg(dir.path()).status().unwrap().success());
         }
-        let mut postgres =
-            Self { bin, dir, port, name: name.to_owned(), password: password.to_owned(), server: None };
+        let mut postgres = Self {
+            bin,
+            dir,
+            port,
+            name: name.to_owned(),
+            password: password.to_owned(),
+            settings: vec![],
+            server: None,
+        };
         let made = postgres
             .unprivileged("initdb")
             .args(["--no-sync", "-A", "scram-sha-256", "-U", name, "--pwfile"])
@@ -63,7 +72,88 @@ impl Postgres {
 
     /// How Tollgate reaches it.
     pub fn url(&self) -> String {
-        format!("postgres://{0}:{1}@127.0.0.1:{2}/{0}", self.name, self.password, self.port)
+        self.url_by(self.port)
+    }
+
+    /// How Tollgate reaches it by another port, which leads here.
+    pub fn url_by(&self, port: u16) -> String {
+        format!("postgres://{0}:{1}@127.0.0.1:{port}/{0}", self.name, self.password)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A directory that its process may read, with a file of this content that it owns alone.
+    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        assert!(Command::new("chmod").arg("600").arg(&path).status().unwrap().success());
+        if is_root() {
+            assert!(Command::new("chown").arg("nobody").arg(&path).status().unwrap().success());
+        }
+        path
+    }
+
+    /// Ends it and starts it again with these settings beside the usual ones.
+    pub fn restart_with(&mut self, settings: &[&str]) {
+        self.stop();
+        self.settings = settings.iter().map(ToString::to_string).collect();
+        self.resume();
+    }
+
+    /// A second server that follows this one. Its changes arrive `late`.
+    pub fn standby(&self, late: Duration) -> Self {
+        let dir = tempfile::Builder::new().prefix("postgres-").tempdir().unwrap();
+        if is_root() {
+            assert!(Command::new("chown").arg("nobody").arg(dir.path()).status().unwrap().success());
+        }
+        let (bin, name, password) = (self.bin.clone(), self.name.clone(), self.password.clone());
+        let settings = vec![format!("recovery_min_apply_delay={}ms", late.as_millis())];
+        let mut standby = Self { bin, dir, port: free_port(), name, password, settings, server: None };
+        standby.copy(self);
+        standby.resume();
+        standby
+    }
+
+    /// Forgets everything and follows that one, as an old primary does that comes back.
+    pub fn follow(&mut self, primary: &Self) {
+        self.stop();
+        std::fs::remove_dir_all(self.data()).unwrap();
+        self.copy(primary);
+        self.resume();
+    }
+
+    fn copy(&self, primary: &Self) {
+        let mut copy = self.unprivileged("pg_basebackup");
+        copy.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &primary.port.to_string(),
+            "-U",
+            &self.name,
+            "-c",
+            "fast",
+            "-R",
+            "-N",
+        ]);
+        let copied = copy.arg("-D").arg(self.data()).env("PGPASSWORD", &self.password).output().unwrap();
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+    }
+
+    /// Makes a standby the primary; returns when it takes writes.
+    pub fn promote(&self) {
+        let promoted =
+            self.unprivileged("pg_ctl").args(["promote", "-w", "-D"]).arg(self.data()).output().unwrap();
+        assert!(promoted.status.success(), "{}", String::from_utf8_lossy(&promoted.stderr));
+    }
+
+    /// Reads its settings and certificates again.
+    pub fn reload(&self) {
+        let reloaded = self.unprivileged("pg_ctl").args(["reload", "-D"]).arg(self.data()).output().unwrap();
+        assert!(reloaded.status.success(), "{}", String::from_utf8_lossy(&reloaded.stderr));
     }
 
     /// Runs SQL through `psql`; the rows it prints, or `None` when it failed.
@@ -104,6 +194,9 @@ impl Postgres {
         let mut command = self.unprivileged("postgres");
         command.arg("-D").arg(&data).arg("-k").arg(self.dir.path());
         command.args(["-p", &port, "-h", "127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"]);
+        for setting in &self.settings {
+            command.arg("-c").arg(setting);
+        }
         let mut server = Process::start("postgres", &mut command, &self.dir.path().join("postgres.log"));
         let end = Instant::now() + START_LIMIT;
         let answers = |postgres: &Self| {
@@ -124,7 +217,11 @@ impl Postgres {
     }
 
     fn unprivileged(&self, program: &str) -> Command {
-        let program = self.bin.join(program);
+        self.unprivileged_program(&self.bin.join(program))
+    }
+
+    /// A program that runs as the server does: not as root.
+    pub fn unprivileged_program(&self, program: &Path) -> Command {
         let mut command = if is_root() {
             let mut command = Command::new("setpriv");
             command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(program);

@@ -36,22 +36,22 @@ const HARD_BOUND: Duration = Duration::from_secs(5);
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Three replicas, their database, and a store of the test's own that writes as a fourth replica would.
-struct Replicas {
-    replicas: Vec<Tollgate>,
-    checkers: Vec<Checker>,
-    store: Arc<Store>,
-    issuer: Issuer,
-    signing: TestKey,
-    postgres: Postgres,
+pub struct Replicas {
+    pub replicas: Vec<Tollgate>,
+    pub checkers: Vec<Checker>,
+    pub store: Arc<Store>,
+    pub issuer: Issuer,
+    pub signing: TestKey,
+    pub postgres: Postgres,
     // Last, so that the next test begins when all this has ended.
     _alone: MutexGuard<'static, ()>,
 }
 
 /// A key and its text.
 #[derive(Clone, Debug)]
-struct Made {
-    text: String,
-    key: ApiKey,
+pub struct Made {
+    pub text: String,
+    pub key: ApiKey,
 }
 
 const SEED: &str = "INSERT INTO organizations VALUES ('org_1', 'One', FALSE, 'active', 1, 0, 0); \
@@ -61,7 +61,7 @@ const SEED: &str = "INSERT INTO organizations VALUES ('org_1', 'One', FALSE, 'ac
        ('prj_2', 'org_1', 'second', 'active', '\"all\"', 1, 0, 0); \
      INSERT INTO service_accounts VALUES ('sva_1', 'prj_1', 'ci', 'active', 1, 0, 0)";
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     SystemClock.now()
 }
 
@@ -89,8 +89,16 @@ impl Replicas {
 
     /// With this section `api` in their configuration.
     async fn start_with(count: usize, api: Value) -> Option<Self> {
-        let alone = ALONE.lock().await;
         let postgres = Postgres::anywhere()?;
+        let url = postgres.url();
+        // What is tested is what is answered; how fast, the benchmark says.
+        let more = json!({"checks": {"deadline_ms": 5000}, "api": api});
+        Some(Self::on(postgres, &url, count, &more).await)
+    }
+
+    /// Starts so many replicas that reach this database by this URL, with `more` settings.
+    pub async fn on(postgres: Postgres, url: &str, count: usize, more: &Value) -> Self {
+        let alone = ALONE.lock().await;
         let options = StoreOptions {
             url: postgres.url(),
             pool_size: 8,
@@ -102,26 +110,24 @@ impl Replicas {
         postgres.query(SEED).unwrap();
         let signing = TestKey::generate(Algorithm::ES256, "k1");
         let issuer = Issuer::start(&[signing.jwk()]).await;
-        let settings = stand::settings(
+        let mut settings = stand::settings(
             &issuer,
-            &json!({
-                "database": {"url": postgres.url(), "pool_size": 4, "connect_timeout_ms": 2000},
-                // What is tested is what is answered; how fast, the benchmark says.
-                "checks": {"deadline_ms": 5000},
-                "api": api,
-            }),
+            &json!({"database": {"url": url, "pool_size": 4, "connect_timeout_ms": 2000}}),
         );
+        for (name, value) in more.as_object().unwrap() {
+            settings[name] = value.clone();
+        }
         let mut replicas: Vec<Tollgate> = (0..count).map(|_| Tollgate::spawn(&settings)).collect();
         let mut checkers = Vec::new();
         for replica in &mut replicas {
             replica.ready().await;
             checkers.push(Checker::connect(replica.ports.grpc).await);
         }
-        Some(Self { replicas, checkers, store, issuer, signing, postgres, _alone: alone })
+        Self { replicas, checkers, store, issuer, signing, postgres, _alone: alone }
     }
 
     /// A new key of the person in the first project, committed.
-    async fn make(&self) -> Made {
+    pub async fn make(&self) -> Made {
         self.make_for(KeyOwner::Person("per_1".into()), "prj_1").await
     }
 
@@ -136,7 +142,7 @@ impl Replicas {
         Made { text: new.reveal(), key: *key }
     }
 
-    async fn revoke(&self, key: &ApiKey) {
+    pub async fn revoke(&self, key: &ApiKey) {
         let mut tx = self.store.begin().await.unwrap();
         tx.revoke_key(key, "per_1", now()).await.unwrap();
         tx.commit(now()).await.unwrap();
@@ -182,12 +188,12 @@ impl Replicas {
     }
 
     /// Waits until every replica permits a credential.
-    async fn all_permit(&self, credential: &str) -> Duration {
+    pub async fn all_permit(&self, credential: &str) -> Duration {
         self.all_say(credential, "should be permitted", Outcome::permitted).await
     }
 
     /// Waits until every replica denies a credential with this public code.
-    async fn all_deny(&self, credential: &str, code: &str) -> Duration {
+    pub async fn all_deny(&self, credential: &str, code: &str) -> Duration {
         self.all_say(credential, code, |outcome| outcome.denial().as_deref() == Some(code)).await
     }
 }

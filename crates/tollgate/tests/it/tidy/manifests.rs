@@ -75,6 +75,29 @@ fn no_banned_package_is_compiled() {
     report("packages that must not come into the tree", &banned);
 }
 
+/// RUSTSEC-2024-0363: up to sqlx 0.8.0 a value of more than 4 GiB could become another statement. Bodies are capped far below
+/// that; the version is past it all the same, whatever a lock file is merged with.
+#[test]
+fn the_database_client_is_past_its_overflow() {
+    let lock = toml("Cargo.lock");
+    let packages = lock["package"].as_array().unwrap().iter();
+    let text = |package: &Value, field: &str| package[field].as_str().unwrap().to_owned();
+    let clients: Vec<_> = packages
+        .filter(|package| text(package, "name").starts_with("sqlx"))
+        .map(|package| (text(package, "name"), text(package, "version")))
+        .collect();
+    assert!(clients.iter().any(|(name, _)| name == "sqlx-postgres"), "{clients:?}");
+    let old: Vec<_> = clients
+        .iter()
+        .filter(|(_, version)| {
+            let numbers: Vec<u64> = version.split('.').map_while(|number| number.parse().ok()).collect();
+            numbers < vec![0, 8, 1]
+        })
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
+    report("versions of sqlx with RUSTSEC-2024-0363", &old);
+}
+
 /// `(list, path)` of every ban in a clippy.toml, each of which gives its reason.
 fn bans(path: &str) -> BTreeSet<(String, String)> {
     let settings = toml(path);

@@ -58,11 +58,13 @@ fn judge(seen: &Inspection) -> Finding {
             place,
             format!("reachable; the next start runs {count} migrations"),
         ),
-        Schema::Ahead(version) => Finding::error(
+        Schema::Ahead(version) => Finding::note(
             "database_ahead",
             place,
-            format!("a newer Tollgate made its schema (migration {version})"),
-            "run that version, or restore a backup from before it",
+            format!(
+                "a newer Tollgate made its schema (migration {version}); this version works with it when it is the \
+                 release just before that one"
+            ),
         ),
         Schema::Broken(version) => Finding::error(
             "database_broken",
@@ -88,7 +90,7 @@ mod tests {
         assert_eq!(of(true, Schema::Current), (Severity::Error, "database_read_only"));
         assert_eq!(of(false, Schema::Empty), (Severity::Note, "database_empty"));
         assert_eq!(of(false, Schema::Behind(2)), (Severity::Note, "database_behind"));
-        assert_eq!(of(false, Schema::Ahead(9)), (Severity::Error, "database_ahead"));
+        assert_eq!(of(false, Schema::Ahead(9)), (Severity::Note, "database_ahead"));
         assert_eq!(of(false, Schema::Broken(1)), (Severity::Error, "database_broken"));
     }
 }

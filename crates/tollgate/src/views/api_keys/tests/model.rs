@@ -179,7 +179,12 @@ async fn an_outage_leaves_what_is_known_and_then_nothing_but_unavailable() {
         tokio::spawn(view.clone().follow(Arc::clone(&source), Arc::new(Still), Arc::new(Jitter::new(1))));
     catches_up(&view).await;
     *source.away.lock().unwrap() = true;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    for _ in 0..1000 {
+        if view.status(NOW).error.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let at = |secs: i64| {
         view.look(key_id(1), digest(1, 0), Timestamp::from_millis(NOW.as_millis() + secs * 1000)).key
     };
