@@ -150,7 +150,8 @@ async fn people_are_told_that_nothing_can_be_written_and_checks_go_on() {
     assert!(refused.headers().contains_key("retry-after"));
     let problem: serde_json::Value = refused.json().await.unwrap();
     assert!(problem["detail"].as_str().unwrap().contains("takes no writes"), "{problem}");
-    assert!(stand.tollgate.log().contains("could not be written"), "an operator sees it");
+    // An operator sees it.
+    stand.tollgate.logs("could not be written").await;
     let checker = crate::harness::grpc::Checker::connect(stand.tollgate.ports.grpc).await;
     assert!(checker.bearer(secret).await.permitted());
     let listed = client.get(format!("{api}/api-keys")).bearer_auth(stand.token()).send().await.unwrap();

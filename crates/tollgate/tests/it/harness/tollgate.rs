@@ -131,6 +131,11 @@ impl Tollgate {
     pub fn log(&self) -> String {
         self.process.log()
     }
+
+    /// Waits until it has logged this.
+    pub async fn logs(&self, text: &str) {
+        self.process.logs(0, text).await;
+    }
 }
 
 fn serve(config: &Path, log: &Path) -> Process {
