@@ -3,7 +3,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use super::Portal;
@@ -13,46 +13,24 @@ use super::problem::{Code, Problem};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Body<T>(pub T);
 
-/// A JSON body that may be left out.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MaybeBody<T>(pub T);
-
 impl<T: DeserializeOwned + Send> FromRequest<Portal> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, portal: &Portal) -> Result<Self, Problem> {
-        let bytes = read(request, portal, true).await?;
+        let bytes = read(request, portal).await?;
         parse(&bytes).map(Self)
     }
 }
 
-impl<T: DeserializeOwned + Default + Send> FromRequest<Portal> for MaybeBody<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, portal: &Portal) -> Result<Self, Problem> {
-        let bytes = read(request, portal, false).await?;
-        if bytes.is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
-    }
-}
-
-pub(super) async fn read(request: Request, portal: &Portal, needed: bool) -> Result<Bytes, Problem> {
-    read_up_to(portal.options().max_body_bytes, request, needed).await
+/// The bytes of a JSON body.
+pub(super) async fn read(request: Request, portal: &Portal) -> Result<Bytes, Problem> {
+    read_up_to(portal.options().max_body_bytes, request).await
 }
 
 /// The same, with a bound of the endpoint's own.
-pub(super) async fn read_up_to(max: usize, request: Request, needed: bool) -> Result<Bytes, Problem> {
-    let declared = request.headers().get(header::CONTENT_TYPE).cloned();
-    let bytes = axum::body::to_bytes(request.into_body(), max).await.map_err(|_| {
-        let detail = format!("A body has at most {max} bytes here, and has to arrive whole.");
-        Problem::new(Code::TooLarge, detail)
-    })?;
-    if bytes.is_empty() && !needed {
-        return Ok(bytes);
-    }
-    let json = declared.as_ref().and_then(|value| value.to_str().ok()).is_some_and(|value| {
-        let media_type = value.split(';').next().unwrap_or_default().trim();
-        media_type.eq_ignore_ascii_case("application/json")
-    });
+pub(super) async fn read_up_to(max: usize, request: Request) -> Result<Bytes, Problem> {
+    let json = has_media_type(request.headers(), "application/json");
+    let bytes = whole(request.into_body(), max).await?;
     if json {
         Ok(bytes)
     } else {
@@ -61,6 +39,21 @@ pub(super) async fn read_up_to(max: usize, request: Request, needed: bool) -> Re
             "Send the body as JSON, with 'content-type: application/json'.",
         ))
     }
+}
+
+/// All of a body, or nothing of it.
+pub(super) async fn whole(body: axum::body::Body, max: usize) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, max).await.map_err(|_| {
+        let detail = format!("A body has at most {max} bytes here, and has to arrive whole.");
+        Problem::new(Code::TooLarge, detail)
+    })
+}
+
+/// Whether the body is said to be of this media type, whatever its parameters.
+pub(super) fn has_media_type(headers: &HeaderMap, media_type: &str) -> bool {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
+    })
 }
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

@@ -55,7 +55,7 @@ impl<T: DeserializeOwned + Send> FromRequest<Portal> for Create<T> {
             (Some(_), Some(_)) => return Err(Problem::invalid("Idempotency-Key", "must stand there once")),
         };
         let asked = format!("{} {}\n", request.method(), request.uri().path());
-        let bytes = body::read(request, portal, true).await?;
+        let bytes = body::read(request, portal).await?;
         let request_digest = hex(digest(&SHA256, &[asked.as_bytes(), &bytes].concat()).as_ref());
         Ok(Self { body: body::parse(&bytes)?, once: Once { key, request_digest } })
     }

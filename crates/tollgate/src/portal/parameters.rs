@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 
 use super::Portal;
+use super::body;
 use super::problem::{Code, Problem};
 
 /// Parameters of one request at most.
@@ -45,21 +45,12 @@ impl FromRequest<Portal> for Parameters {
 
     /// The body of a request: a form, or nothing at all.
     async fn from_request(request: Request, portal: &Portal) -> Result<Self, Problem> {
-        let declared = request.headers().get(header::CONTENT_TYPE).cloned();
-        let limit = portal.options().max_body_bytes;
-        let body: Bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| {
-            Problem::new(
-                Code::TooLarge,
-                format!("A body has at most {limit} bytes here, and has to arrive whole."),
-            )
-        })?;
-        let is_form = declared.as_ref().and_then(|value| value.to_str().ok()).is_some_and(|value| {
-            let media_type = value.split(';').next().unwrap_or_default().trim();
-            media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        });
+        let is_form = body::has_media_type(request.headers(), "application/x-www-form-urlencoded");
+        let says_nothing = !request.headers().contains_key(header::CONTENT_TYPE);
+        let body = body::whole(request.into_body(), portal.options().max_body_bytes).await?;
         if is_form {
             Self::parse(&body)
-        } else if body.is_empty() && declared.is_none() {
+        } else if body.is_empty() && says_nothing {
             Ok(Self::default())
         } else {
             let detail =

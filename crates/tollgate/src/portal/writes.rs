@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use tokio::time::{Instant, sleep};
 
 use super::Portal;
+use super::body::whole;
 use crate::entropy::bytes;
 
 /// Tries of one request at most.
@@ -53,8 +54,10 @@ async fn repeat(portal: &Portal, request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    // A body that broke off is read as empty, which every handler that needs one refuses.
-    let body = to_bytes(body, most).await.unwrap_or_default();
+    let body = match whole(body, most).await {
+        Ok(body) => body,
+        Err(problem) => return problem.into_response(),
+    };
     let mut tries = 1;
     loop {
         let request = Request::from_parts(parts.clone(), Body::from(body.clone()));

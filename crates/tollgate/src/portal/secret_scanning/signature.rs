@@ -69,7 +69,7 @@ impl FromRequest<Portal> for Signed {
         let signature = claimed(&parts.headers, keys);
         let origin = Origin::of(&parts, portal);
         let Some((key, signature)) = signature else { return Err(unsigned(portal, &origin)?) };
-        let body = body::read_up_to(MAX_BYTES, Request::from_parts(parts, rest), true).await?;
+        let body = body::read_up_to(MAX_BYTES, Request::from_parts(parts, rest)).await?;
         if !key.signed(&body, &signature) {
             return Err(unsigned(portal, &origin)?);
         }

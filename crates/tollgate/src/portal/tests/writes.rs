@@ -1,14 +1,17 @@
 //! What holds for every write: it is tried again when the database undid it for another, and in force when it is answered.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::middleware::from_fn_with_state;
 use axum::routing::post;
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
+use hyper::body::{Frame, SizeHint};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tollgate_core::apikey::PlainKey;
@@ -118,6 +121,34 @@ async fn a_request_that_lost_a_race_runs_again_with_its_body_and_not_for_ever() 
         }
     }
     assert_eq!(Problem::from(lost()).code(), Code::Unavailable);
+}
+
+/// A body that says how long it is and breaks off before.
+struct Broken(Option<&'static str>);
+
+impl hyper::body::Body for Broken {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let part = self.0.take().map(|part| Frame::data(part.into()));
+        Poll::Ready(Some(part.ok_or_else(|| std::io::ErrorKind::ConnectionReset.into())))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(8)
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_body_breaks_off_does_not_run() {
+    let (router, counted) = failing(0, || StoreError::Unavailable("not asked".into()));
+    let request = Request::post("/").body(Body::new(Broken(Some("the ")))).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    assert_eq!((response.status(), counted.load(Ordering::Relaxed)), (StatusCode::PAYLOAD_TOO_LARGE, 0));
 }
 
 async fn one_answer_for_one_idempotency_key(url: String) {
