@@ -5,11 +5,11 @@ use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
 use super::error::{ApiError, OpenAiError};
-use super::{Backend, BackendOptions, Shared};
+use super::{BackendOptions, Shared};
 
 /// All models.
 pub(super) async fn list(State(backend): Shared) -> Json<Value> {
-    let data: Vec<Value> = backend.model_names().map(entry).collect();
+    let data: Vec<Value> = backend.options.model_names().map(entry).collect();
     let end = |entry: Option<&Value>| entry.map(|entry| entry["id"].clone());
     Json(json!({
         "object": "list",
@@ -22,14 +22,8 @@ pub(super) async fn list(State(backend): Shared) -> Json<Value> {
 
 /// One model.
 pub(super) async fn one(State(backend): Shared, Path(id): Path<String>) -> Result<Json<Value>, OpenAiError> {
-    let known = backend.model_names().any(|name| name == id);
+    let known = backend.options.model_names().any(|name| name == id);
     if known { Ok(Json(entry(&id))) } else { Err(ApiError::model_not_found(&id).into()) }
-}
-
-impl Backend {
-    fn model_names(&self) -> impl Iterator<Item = &str> {
-        self.options.model_names()
-    }
 }
 
 impl BackendOptions {
