@@ -27,6 +27,8 @@ pub enum IdKind {
     TokenRule,
     /// `ses_…`
     Session,
+    /// `bud_…`
+    Budget,
 }
 
 impl IdKind {
@@ -41,12 +43,17 @@ impl IdKind {
             Self::GroupMapping => "gmp_",
             Self::TokenRule => "trl_",
             Self::Session => "ses_",
+            Self::Budget => "bud_",
         }
     }
 
     /// A new id.
     pub fn make(self, now: Timestamp, random: [u8; 10]) -> String {
-        let mut bits = time_ordered(now, random);
+        self.text(time_ordered(now, random))
+    }
+
+    /// The id of these bits.
+    pub fn text(self, mut bits: u128) -> String {
         let mut text = [b'0'; TEXT_LEN];
         for slot in text.iter_mut().rev() {
             *slot = BASE32[(bits & 31) as usize];
@@ -55,6 +62,16 @@ impl IdKind {
         let mut id = self.prefix().to_owned();
         id.extend(text.iter().map(|byte| char::from(*byte)));
         id
+    }
+
+    /// The bits of an id of this kind; `None` for every other text. 26 characters could hold a little more than 128 bits:
+    /// such a text is nobody's id.
+    pub fn bits(self, text: &str) -> Option<u128> {
+        let digits = text.strip_prefix(self.prefix()).filter(|_| self.fits(text))?;
+        digits.bytes().try_fold(0_u128, |bits, byte| {
+            let digit = BASE32.iter().position(|other| *other == byte)?;
+            Some(bits.checked_mul(32)? | digit as u128)
+        })
     }
 
     /// Whether this text could be an id of this kind; whether there is one is the store's to say.
@@ -85,6 +102,7 @@ mod tests {
             let second = IdKind::Project.make(Timestamp::from_millis(early + gap), b);
             prop_assert!(first < second);
             prop_assert!(IdKind::Project.fits(&first) && !IdKind::Person.fits(&first));
+            prop_assert_eq!(IdKind::Project.bits(&first), Some(time_ordered(Timestamp::from_millis(early), a)));
         }
 
         #[test]
@@ -92,6 +110,13 @@ mod tests {
             prop_assume!(!text.starts_with("org_"));
             prop_assert!(!IdKind::Organization.fits(&text));
         }
+    }
+
+    #[test]
+    fn more_than_128_bits_are_no_id() {
+        assert_eq!(IdKind::Budget.bits(&IdKind::Budget.text(u128::MAX)), Some(u128::MAX));
+        assert_eq!(IdKind::Budget.bits("bud_zzzzzzzzzzzzzzzzzzzzzzzzzz"), None);
+        assert_eq!(IdKind::Budget.bits("prj_00000000000000000000000000"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! [`permit::Permit`] or a [`denial::Denial`]; [`reply::Reply`] turns that into values which a door copies to its wire.
 
 pub mod apikey;
+pub mod budget;
 pub mod caller;
 pub mod check;
 pub mod condition;

@@ -19,7 +19,8 @@ pub enum ModelPolicy {
 }
 
 /// A non-empty list of model names, in which `*` stands for any characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct ModelList(Vec<String>);
 
 /// Patterns in one list at most.
@@ -74,6 +75,25 @@ impl ModelList {
     pub fn patterns(&self) -> &[String] {
         &self.0
     }
+
+    /// Whether this model is in the list. Names are compared exactly, case included.
+    pub fn allows(&self, model: &str) -> bool {
+        self.0.iter().any(|pattern| matches(pattern, model))
+    }
+}
+
+impl TryFrom<Vec<String>> for ModelList {
+    type Error = ModelListError;
+
+    fn try_from(patterns: Vec<String>) -> Result<Self, ModelListError> {
+        Self::new(patterns)
+    }
+}
+
+impl From<ModelList> for Vec<String> {
+    fn from(list: ModelList) -> Self {
+        list.0
+    }
 }
 
 impl ModelPolicy {
@@ -82,7 +102,7 @@ impl ModelPolicy {
         match self {
             Self::All => true,
             Self::None => false,
-            Self::List(list) => list.0.iter().any(|pattern| matches(pattern, model)),
+            Self::List(list) => list.allows(model),
         }
     }
 }
