@@ -80,6 +80,11 @@ impl ModelList {
     pub fn allows(&self, model: &str) -> bool {
         self.0.iter().any(|pattern| matches(pattern, model))
     }
+
+    /// Whether every name that an entry of `other` matches, one entry of these matches too.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.0.iter().all(|narrow| self.0.iter().any(|wide| covers(wide, narrow)))
+    }
 }
 
 impl TryFrom<Vec<String>> for ModelList {

@@ -14,7 +14,7 @@ use super::forms::{Ids, Moment, given};
 use super::once::Create;
 use super::page::{Page, PageQuery, PageRequest};
 use super::problem::{Answer, Problem};
-use super::rights::{Admin, InOrganization};
+use super::rights::{Admin, Fresh, InOrganization};
 use super::words::{self, Line};
 use super::{Portal, token_rules::is_issuer};
 use crate::entropy::bytes;
@@ -97,13 +97,14 @@ pub async fn list(
 )]
 pub async fn create(
     State(portal): State<Portal>,
-    InOrganization { person, access, .. }: InOrganization<Admin>,
+    admin: Fresh<InOrganization<Admin>>,
     Create { body, once }: Create<CreateGroupMapping>,
 ) -> Answer<Response> {
     is_issuer(&portal, body.issuer.as_str())?;
     if body.project_id.as_deref().is_some_and(|id| !IdKind::Project.fits(id)) {
         return Err(Problem::invalid("/project_id", "must be the id of a project (prj_…)"));
     }
+    let (person, access) = (&admin.person, &admin.access);
     let now = portal.now();
     let id = IdKind::GroupMapping.make(now, bytes(portal.entropy())?);
     let mut tx = portal.store()?.begin().await?;
@@ -118,7 +119,7 @@ pub async fn create(
         group: body.group.as_str(),
         role: body.role.as_str(),
     };
-    let view: GroupMappingView = tx.create_group_mapping(&person.author(now), new).await?.into();
+    let view: GroupMappingView = tx.create_group_mapping(&admin.proven(now)?, new).await?.into();
     once.keep(&mut tx, &person.id, (StatusCode::CREATED, &view), now).await?;
     tx.commit(now).await?;
     Ok((StatusCode::CREATED, Json(view)).into_response())

@@ -21,7 +21,7 @@ use super::keys::{StateView, entry, state, wish};
 use super::once::Create;
 use super::person::Person;
 use super::problem::{Answer, Code, Problem};
-use super::session;
+use super::rights::Fresh;
 use crate::store::api_keys::{ApiKey, KeyCreation, KeyFilter, KeyOwner, NewApiKey};
 use crate::store::{Author, Tx};
 
@@ -161,7 +161,7 @@ pub async fn list(State(portal): State<Portal>, person: Person) -> Answer<Json<V
 )]
 pub async fn create(
     State(portal): State<Portal>,
-    person: Person,
+    person: Fresh<Person>,
     Create { body, once }: Create<LegacyCreate>,
 ) -> Answer<Response> {
     let now = portal.now();
@@ -173,7 +173,7 @@ pub async fn create(
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }
-    session::demand_recent_proof(&portal, &person)?;
+    let author = person.proven(now)?;
     let name = match body.name {
         Some(name) => name,
         None => KeyName::new("key").map_err(|error| Problem::invalid("/name", error.to_string()))?,
@@ -190,7 +190,8 @@ pub async fn create(
         metadata: body.metadata,
         created_by: person.id.clone(),
     };
-    let KeyCreation::Created(key) = tx.create_key(&new, portal.options().keys.max_per_project, now).await?
+    let KeyCreation::Created(key) =
+        tx.create_key(&author, &new, portal.options().keys.max_per_project, now).await?
     else {
         let detail = "Your personal project has as many keys as it may have. Revoke some that nobody uses.";
         return Err(Problem::new(Code::Conflict, detail));
@@ -229,7 +230,7 @@ pub async fn show(
 )]
 pub async fn update(
     State(portal): State<Portal>,
-    person: Person,
+    person: Fresh<Person>,
     Ids(id): Ids<String>,
     super::body::Body(change): super::body::Body<LegacyUpdate>,
 ) -> Answer<Json<LegacyKeyView>> {
@@ -255,7 +256,8 @@ pub async fn update(
         Some(LegacyStatus::Disabled) => KeyState::Disabled,
     };
     if key != before {
-        key = tx.save_key(&key, now).await?;
+        let edit = before.edit(key, || person.proven(now))?;
+        key = tx.save_key(edit, now).await?;
         tx.audit(entry(&author, "key.update", Some(&before), &key));
         tx.commit(now).await?;
     }

@@ -68,7 +68,7 @@ pub struct PortalOptions {
     pub sign_in: Option<SignInView>,
     /// What holds for every key.
     pub keys: keys::KeyPolicy,
-    /// How old `auth_time` of a token may be when a new secret is shown. None: nothing is asked of tokens.
+    /// How old `auth_time` of a token may be when a secret is shown or a right is given. None: nothing is asked of tokens.
     pub token_reauthenticate_after: Option<Duration>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,

@@ -10,12 +10,11 @@ use utoipa_axum::routes;
 use super::Portal;
 use super::forms::{Ids, Moment};
 use super::page::{Page, PageQuery, PageRequest};
-use super::person::Person as Caller;
 use super::problem::{Answer, Problem};
-use super::rights::PlatformAdmin;
+use super::rights::{Fresh, PlatformAdmin};
 use super::version::Versioned;
 use super::words;
-use crate::store::{Person, Slice, State as Standing, SuspensionCause};
+use crate::store::{Person, Slice, StandingChange, State as Standing, SuspensionCause};
 
 /// The endpoints, below `/api/v1`.
 pub fn routes() -> OpenApiRouter<Portal> {
@@ -116,7 +115,8 @@ pub async fn suspend(
     PlatformAdmin(admin): PlatformAdmin,
     Ids(id): Ids<String>,
 ) -> Answer<Versioned<PersonView>> {
-    set(&portal, &admin, &id, true).await
+    let author = admin.author(portal.now());
+    set(&portal, &id, StandingChange::Suspend(&author)).await
 }
 
 /// Let a suspended person act again
@@ -126,16 +126,17 @@ pub async fn suspend(
 )]
 pub async fn resume(
     State(portal): State<Portal>,
-    PlatformAdmin(admin): PlatformAdmin,
+    admin: Fresh<PlatformAdmin>,
     Ids(id): Ids<String>,
 ) -> Answer<Versioned<PersonView>> {
-    set(&portal, &admin, &id, false).await
+    let author = admin.proven(portal.now())?;
+    set(&portal, &id, StandingChange::Resume(&author)).await
 }
 
-async fn set(portal: &Portal, admin: &Caller, id: &str, suspended: bool) -> Answer<Versioned<PersonView>> {
+async fn set(portal: &Portal, id: &str, standing: StandingChange<'_>) -> Answer<Versioned<PersonView>> {
     let now = portal.now();
     let mut tx = portal.store()?.begin().await?;
-    let person = tx.set_person_suspended(&admin.author(now), id, suspended).await?;
+    let person = tx.set_person_suspended(standing, id).await?;
     tx.commit(now).await?;
     Ok(Versioned(person.version, person.into()))
 }

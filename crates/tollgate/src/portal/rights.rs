@@ -5,16 +5,19 @@
 //! meanwhile is gone.
 
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use tollgate_core::ids::IdKind;
 use tollgate_core::tenancy::{OrganizationRole, ProjectRole};
+use tollgate_core::time::Timestamp;
 
 use super::Portal;
 use super::person::Person;
 use super::problem::{Answer, Problem};
-use crate::store::{OrganizationAccess, ProjectAccess, Refusal};
+use super::session;
+use crate::store::{FreshAuthor, OrganizationAccess, ProjectAccess, Refusal};
 
 /// The least role that a handler asks for.
 pub trait Right: Send {
@@ -92,6 +95,67 @@ pub struct InOrganization<R> {
 /// Somebody who administers the whole deployment.
 #[derive(Clone, Debug)]
 pub struct PlatformAdmin(pub Person);
+
+/// What gives or widens a right, or shows a secret: a handler that takes `Fresh<InProject<Manager>>` can ask for the recent
+/// proof without which the store does not write such a thing.
+#[derive(Debug)]
+pub struct Fresh<T> {
+    who: T,
+    portal: Portal,
+}
+
+impl<T: AsRef<Person>> Fresh<T> {
+    /// As the author of what they write at this moment, with the proof that it is them. Ask once their right to it is
+    /// known, and before anything is made: somebody who may not learns that, and does not log in for nothing.
+    ///
+    /// # Errors
+    /// `reauthentication_required`, with the way to it.
+    pub fn proven(&self, at: Timestamp) -> Answer<FreshAuthor> {
+        let person = self.who.as_ref();
+        let proof = session::recent_proof(&self.portal, person)?;
+        Ok(FreshAuthor::new(person.author(at), proof))
+    }
+}
+
+impl<T> Deref for Fresh<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.who
+    }
+}
+
+impl AsRef<Person> for Person {
+    fn as_ref(&self) -> &Person {
+        self
+    }
+}
+
+impl<R> AsRef<Person> for InProject<R> {
+    fn as_ref(&self) -> &Person {
+        &self.person
+    }
+}
+
+impl<R> AsRef<Person> for InOrganization<R> {
+    fn as_ref(&self) -> &Person {
+        &self.person
+    }
+}
+
+impl AsRef<Person> for PlatformAdmin {
+    fn as_ref(&self) -> &Person {
+        &self.0
+    }
+}
+
+impl<T: FromRequestParts<Portal, Rejection = Problem> + Send> FromRequestParts<Portal> for Fresh<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Problem> {
+        Ok(Self { who: T::from_request_parts(parts, portal).await?, portal: portal.clone() })
+    }
+}
 
 impl<R: Right<Role = ProjectRole>> FromRequestParts<Portal> for InProject<R> {
     type Rejection = Problem;

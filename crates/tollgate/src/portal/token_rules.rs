@@ -17,7 +17,7 @@ use super::forms::{Ids, Moment, given};
 use super::once::Create;
 use super::page::{Page, PageQuery, PageRequest};
 use super::problem::{Answer, Problem};
-use super::rights::PlatformAdmin;
+use super::rights::{Fresh, PlatformAdmin};
 use super::words::Line;
 use crate::entropy::bytes;
 use crate::store::{NewTokenRule, Slice, TokenRule, TokenRuleKind};
@@ -130,7 +130,7 @@ pub async fn list(
 )]
 pub async fn create(
     State(portal): State<Portal>,
-    PlatformAdmin(admin): PlatformAdmin,
+    admin: Fresh<PlatformAdmin>,
     Create { body, once }: Create<CreateTokenRule>,
 ) -> Answer<Response> {
     let now = portal.now();
@@ -139,7 +139,7 @@ pub async fn create(
     let id = IdKind::TokenRule.make(now, bytes(portal.entropy())?);
     let expires_at = end(&portal, body.issuer.as_str(), issued_before.unwrap_or(now));
     let mut tx = portal.store()?.begin().await?;
-    if let Some(answered) = once.replay(&mut tx, &admin.id, now).await? {
+    if let Some(answered) = once.replay(&mut tx, &admin.0.id, now).await? {
         return Ok(answered);
     }
     let new = NewTokenRule {
@@ -151,8 +151,8 @@ pub async fn create(
         expires_at,
         reason: body.reason.as_str(),
     };
-    let view: TokenRuleView = tx.create_token_rule(&admin.author(now), new).await?.into();
-    once.keep(&mut tx, &admin.id, (StatusCode::CREATED, &view), now).await?;
+    let view: TokenRuleView = tx.create_token_rule(&admin.proven(now)?, new).await?.into();
+    once.keep(&mut tx, &admin.0.id, (StatusCode::CREATED, &view), now).await?;
     tx.commit(now).await?;
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
@@ -164,12 +164,13 @@ pub async fn create(
 )]
 pub async fn delete(
     State(portal): State<Portal>,
-    PlatformAdmin(admin): PlatformAdmin,
+    admin: Fresh<PlatformAdmin>,
     Ids(id): Ids<String>,
 ) -> Answer<StatusCode> {
     let now = portal.now();
+    let author = admin.proven(now)?;
     let mut tx = portal.store()?.begin().await?;
-    tx.delete_token_rule(&admin.author(now), &id).await?;
+    tx.delete_token_rule(&author, &id).await?;
     tx.commit(now).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -16,6 +16,7 @@ use super::db::{failed, on};
 use super::fields::{Slice, Source, moment, organization_role, project_role};
 use super::leavers::LeaversKeys;
 use super::people::Person;
+use super::proof::FreshAuthor;
 use super::refusal::Refusal;
 use super::tx::{Tx, on_tx};
 use super::{Store, StoreError};
@@ -207,7 +208,7 @@ impl Tx {
     /// [`Refusal::Twice`]; or the database gave no answer.
     pub async fn create_group_mapping(
         &mut self,
-        author: &Author,
+        author: &FreshAuthor,
         new: NewGroupMapping<'_>,
     ) -> Result<GroupMapping, StoreError> {
         let organization =

@@ -9,6 +9,7 @@ use super::db::{failed, on};
 use super::fields::{Slice, Source, moment, project_role};
 use super::project_members::ProjectMember;
 use super::projects::Project;
+use super::proof::FreshAuthor;
 use super::refusal::Refusal;
 use super::tx::{Tx, on_tx};
 use super::{Store, StoreError};
@@ -120,7 +121,7 @@ impl Tx {
     /// [`Refusal::Missing`], [`Refusal::ProjectRoleNeeded`], [`Refusal::AboveOwnRole`]; or the database gave no answer.
     pub async fn create_invitation(
         &mut self,
-        author: &Author,
+        author: &FreshAuthor,
         new: NewInvitation<'_>,
     ) -> Result<Invitation, StoreError> {
         let (project, own) = self.hold_project(author, new.project_id, ProjectRole::Manager).await?;

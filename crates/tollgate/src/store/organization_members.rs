@@ -9,6 +9,7 @@ use super::fields::Source;
 use super::leavers::LeaversKeys;
 use super::members::Member;
 use super::organizations::Organization;
+use super::proof::FreshAuthor;
 use super::refusal::Refusal;
 use super::tx::Tx;
 
@@ -24,7 +25,7 @@ impl Tx {
     /// database gave no answer.
     pub async fn put_organization_member(
         &mut self,
-        author: &Author,
+        author: &FreshAuthor,
         organization: &str,
         person: &str,
         role: OrganizationRole,

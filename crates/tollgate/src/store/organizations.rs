@@ -9,6 +9,7 @@ use super::author::Author;
 use super::changes::Change;
 use super::db::{failed, on};
 use super::fields::{Slice, State, moment, organization_role};
+use super::proof::{FreshAuthor, StandingChange};
 use super::refusal::Refusal;
 use super::tx::{Tx, on_tx};
 use super::{Store, StoreError};
@@ -111,6 +112,16 @@ impl Tx {
     /// The database gave no answer.
     pub async fn create_organization(
         &mut self,
+        author: &FreshAuthor,
+        new: (&str, &str, bool),
+        admin: &str,
+    ) -> Result<Organization, StoreError> {
+        self.found_organization(author, new, admin).await
+    }
+
+    /// As [`Self::create_organization`], for a person's own at their first contact, too.
+    pub(super) async fn found_organization(
+        &mut self,
         author: &Author,
         (id, name, personal): (&str, &str, bool),
         admin: &str,
@@ -164,19 +175,15 @@ impl Tx {
     /// [`Refusal::Missing`], [`Refusal::PlatformAdminNeeded`]; or the database gave no answer.
     pub async fn set_organization_suspended(
         &mut self,
-        author: &Author,
+        standing: StandingChange<'_>,
         id: &str,
-        suspended: bool,
     ) -> Result<Organization, StoreError> {
+        let author = standing.author();
         let before = self.hold_organization(author, id, OrganizationRole::Member).await?;
         if !author.platform_admin {
             return Err(Refusal::PlatformAdminNeeded.into());
         }
-        let (state, action) = if suspended {
-            (State::Suspended, "organization.suspend")
-        } else {
-            (State::Active, "organization.resume")
-        };
+        let (state, action) = standing.done(("organization.suspend", "organization.resume"));
         if before.state == state {
             return Ok(before);
         }

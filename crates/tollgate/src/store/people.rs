@@ -11,6 +11,7 @@ use super::changes::Change;
 use super::db::{failed, on};
 use super::fields::{Slice, State, impossible, moment};
 use super::projects::NewProject;
+use super::proof::StandingChange;
 use super::refusal::Refusal;
 use super::tx::{Tx, on_tx};
 use super::{Store, StoreError};
@@ -287,14 +288,14 @@ impl Tx {
             self.audit(author.entry("person.appear", "person", &person.id).after(&person));
             let organization = IdKind::Organization.make(origin.at, part(1));
             let new = (organization.as_str(), person.username.as_str(), true);
-            self.create_organization(&author, new, &person.id).await?;
+            self.found_organization(&author, new, &person.id).await?;
             let new = NewProject {
                 id: &IdKind::Project.make(origin.at, part(2)),
                 organization_id: &organization,
                 name: FIRST_PROJECT,
                 models: &ModelPolicy::All,
             };
-            self.create_project(&author, new, Some(&person.id)).await?;
+            self.found_project(&author, new, Some(&person.id)).await?;
         }
         let described = person.described_by(contact);
         let person = if described == person {
@@ -314,19 +315,18 @@ impl Tx {
     /// [`Refusal::PlatformAdminNeeded`], [`Refusal::Oneself`], [`Refusal::Missing`]; or the database gave no answer.
     pub async fn set_person_suspended(
         &mut self,
-        author: &Author,
+        standing: StandingChange<'_>,
         id: &str,
-        suspended: bool,
     ) -> Result<Person, StoreError> {
+        let author = standing.author();
         if !author.platform_admin {
             return Err(Refusal::PlatformAdminNeeded.into());
         }
-        if suspended && author.id == id {
+        let (state, action) = standing.done(("person.suspend", "person.resume"));
+        if state == State::Suspended && author.id == id {
             return Err(Refusal::Oneself.into());
         }
         let before = self.hold_person_quietly(author, id).await?;
-        let (state, action) =
-            if suspended { (State::Suspended, "person.suspend") } else { (State::Active, "person.resume") };
         // An administrator's word goes over the directory's: whom they suspend, the directory does not let in again.
         if before.state == state && before.suspended_because.is_none() {
             return Ok(before);

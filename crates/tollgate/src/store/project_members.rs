@@ -9,6 +9,7 @@ use super::fields::Source;
 use super::leavers::LeaversKeys;
 use super::members::Member;
 use super::projects::Project;
+use super::proof::FreshAuthor;
 use super::refusal::Refusal;
 use super::tx::Tx;
 
@@ -24,7 +25,7 @@ impl Tx {
     /// database gave no answer.
     pub async fn put_project_member(
         &mut self,
-        author: &Author,
+        author: &FreshAuthor,
         project: &str,
         person: &str,
         role: ProjectRole,

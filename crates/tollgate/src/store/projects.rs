@@ -10,6 +10,7 @@ use super::author::Author;
 use super::changes::Change;
 use super::db::{failed, on};
 use super::fields::{Slice, State, models, models_text, moment, organization_role, project_role};
+use super::proof::{FreshAuthor, StandingChange};
 use super::refusal::Refusal;
 use super::tx::{Tx, on_tx};
 use super::{Store, StoreError};
@@ -178,6 +179,16 @@ impl Tx {
     /// [`Refusal::Missing`] for the organization; or the database gave no answer.
     pub async fn create_project(
         &mut self,
+        author: &FreshAuthor,
+        new: NewProject<'_>,
+        owner: Option<&str>,
+    ) -> Result<Project, StoreError> {
+        self.found_project(author, new, owner).await
+    }
+
+    /// As [`Self::create_project`], for a person's own at their first contact, too.
+    pub(super) async fn found_project(
+        &mut self,
         author: &Author,
         new: NewProject<'_>,
         owner: Option<&str>,
@@ -208,19 +219,21 @@ impl Tx {
         Ok(project)
     }
 
-    /// Edits a project. `expected` is the version that the author has read, if they say so.
+    /// Edits a project. `expected` is the version that the author has read, if they say so. More models than before ask
+    /// for `proof`.
     ///
     /// # Errors
-    /// [`Refusal::Missing`], [`Refusal::ProjectRoleNeeded`], [`Refusal::Stale`]; or the database gave no answer.
-    pub async fn update_project(
+    /// [`Refusal::Missing`], [`Refusal::ProjectRoleNeeded`], [`Refusal::Stale`]; there is no proof; or the database gave
+    /// no answer.
+    pub async fn update_project<E: From<StoreError>>(
         &mut self,
         author: &Author,
         id: &str,
-        edit: ProjectEdit<'_>,
-        expected: Option<i64>,
-    ) -> Result<Project, StoreError> {
+        (edit, expected): (ProjectEdit<'_>, Option<i64>),
+        proof: impl FnOnce() -> Result<FreshAuthor, E>,
+    ) -> Result<Project, E> {
         let (before, _) = self.hold_project(author, id, ProjectRole::Owner).await?;
-        before.is_at(expected)?;
+        before.is_at(expected).map_err(StoreError::from)?;
         let mut after = before.clone();
         if let Some(name) = edit.name {
             name.clone_into(&mut after.name);
@@ -231,7 +244,10 @@ impl Tx {
         if after == before {
             return Ok(before);
         }
-        self.write_project(author, "project.update", &before, &after).await
+        if !before.models.covers(&after.models) {
+            proof()?;
+        }
+        Ok(self.write_project(author, "project.update", &before, &after).await?)
     }
 
     /// Suspends a project or lets it act again. Its keys follow, without being touched.
@@ -240,13 +256,12 @@ impl Tx {
     /// [`Refusal::Missing`], [`Refusal::ProjectRoleNeeded`]; or the database gave no answer.
     pub async fn set_project_suspended(
         &mut self,
-        author: &Author,
+        standing: StandingChange<'_>,
         id: &str,
-        suspended: bool,
     ) -> Result<Project, StoreError> {
+        let author = standing.author();
         let (before, _) = self.hold_project(author, id, ProjectRole::Owner).await?;
-        let (state, action) =
-            if suspended { (State::Suspended, "project.suspend") } else { (State::Active, "project.resume") };
+        let (state, action) = standing.done(("project.suspend", "project.resume"));
         if before.state == state {
             return Ok(before);
         }

@@ -9,6 +9,7 @@ use super::changes::Change;
 use super::db::{failed, on};
 use super::fields::{Slice, State, moment};
 use super::projects::Project;
+use super::proof::{FreshAuthor, StandingChange};
 use super::refusal::Refusal;
 use super::tx::{Tx, on_tx};
 use super::{Store, StoreError};
@@ -117,7 +118,7 @@ impl Tx {
     /// [`Refusal::Missing`], [`Refusal::ProjectRoleNeeded`], [`Refusal::NameTaken`]; or the database gave no answer.
     pub async fn create_service_account(
         &mut self,
-        author: &Author,
+        author: &FreshAuthor,
         project: &str,
         (id, name): (&str, &str),
     ) -> Result<ServiceAccount, StoreError> {
@@ -172,16 +173,12 @@ impl Tx {
     /// [`Refusal::Missing`], [`Refusal::ProjectRoleNeeded`]; or the database gave no answer.
     pub async fn set_service_account_suspended(
         &mut self,
-        author: &Author,
+        standing: StandingChange<'_>,
         (project, id): (&str, &str),
-        suspended: bool,
     ) -> Result<ServiceAccount, StoreError> {
+        let author = standing.author();
         let (project, before) = self.hold_service_account(author, project, id).await?;
-        let (state, action) = if suspended {
-            (State::Suspended, "service_account.suspend")
-        } else {
-            (State::Active, "service_account.resume")
-        };
+        let (state, action) = standing.done(("service_account.suspend", "service_account.resume"));
         if before.state == state {
             return Ok(before);
         }

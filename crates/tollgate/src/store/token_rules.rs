@@ -4,10 +4,10 @@
 use serde::Serialize;
 use tollgate_core::time::Timestamp;
 
-use super::author::Author;
 use super::changes::Change;
 use super::db::{failed, on};
 use super::fields::{Slice, impossible, moment, moment_or_null};
+use super::proof::FreshAuthor;
 use super::refusal::Refusal;
 use super::tx::{Tx, on_tx};
 use super::{Store, StoreError};
@@ -157,7 +157,7 @@ impl Tx {
     /// [`Refusal::PlatformAdminNeeded`]; or the database gave no answer.
     pub async fn create_token_rule(
         &mut self,
-        author: &Author,
+        author: &FreshAuthor,
         new: NewTokenRule<'_>,
     ) -> Result<TokenRule, StoreError> {
         if !author.platform_admin {
@@ -192,7 +192,7 @@ impl Tx {
     ///
     /// # Errors
     /// [`Refusal::PlatformAdminNeeded`], [`Refusal::Missing`]; or the database gave no answer.
-    pub async fn delete_token_rule(&mut self, author: &Author, id: &str) -> Result<(), StoreError> {
+    pub async fn delete_token_rule(&mut self, author: &FreshAuthor, id: &str) -> Result<(), StoreError> {
         if !author.platform_admin {
             return Err(Refusal::PlatformAdminNeeded.into());
         }

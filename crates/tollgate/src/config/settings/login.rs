@@ -75,8 +75,8 @@ pub struct SessionSettings {
     /// Seconds after which a session ends whatever happens.
     #[schemars(range(min = 60, max = 2_592_000))]
     pub lifetime_secs: u64,
-    /// Seconds after which whoever is logged in proves anew who they are before a new secret is shown: to make or rotate a key,
-    /// to invite somebody. 0: never.
+    /// Seconds after which whoever is logged in proves anew who they are before a secret is shown or a right is given or
+    /// widened: keys, members, invitations, group mappings, resuming. 0: never.
     #[schemars(range(min = 0, max = 2_592_000))]
     pub reauthenticate_after_secs: u64,
 }

@@ -17,8 +17,8 @@ pub struct ApiSettings {
     pub requests_per_minute: u32,
     /// Networks of proxies in front of the API whose `X-Forwarded-For` is believed, for audit and rate limits.
     pub trusted_proxies: Vec<Network>,
-    /// Seconds that `auth_time` of an access token may be old when a new secret is shown; a token without it is then not enough.
-    /// 0: a token is proof enough.
+    /// Seconds that `auth_time` of an access token may be old when a secret is shown or a right is given or widened; a token
+    /// without it is then not enough. 0: a token is proof enough.
     #[schemars(range(min = 0, max = 2_592_000))]
     pub reauthenticate_after_secs: u64,
     /// How command-line tools sign people in; without it `tollgate login` has to be told.

@@ -10,7 +10,7 @@ use tollgate_core::time::Timestamp;
 
 use self::fake::{BEGIN, Scene};
 use crate::store::tests::rig::write;
-use crate::store::{Author, Origin, probe};
+use crate::store::{FreshAuthor, Origin, StandingChange, probe};
 use crate::telemetry::RoundOutcome;
 
 #[tokio::test]
@@ -69,9 +69,11 @@ async fn an_administrators_word_goes_over_the_directorys() {
     let (ada, bob, _eve) = (scene.person("ada").await, scene.person("bob").await, scene.person("eve").await);
     scene.fake.has(&["ada", "eve"]);
     let set = async |id: &str, suspended: bool| {
-        let author = Author::operator("root", Origin::here(Timestamp::from_millis(BEGIN)));
+        let author = FreshAuthor::operator("root", Origin::here(Timestamp::from_millis(BEGIN)));
         let mut tx = scene.store.begin().await.unwrap();
-        tx.set_person_suspended(&author, id, suspended).await.unwrap();
+        let change =
+            if suspended { StandingChange::Suspend(&author) } else { StandingChange::Resume(&author) };
+        tx.set_person_suspended(change, id).await.unwrap();
         tx.commit(Timestamp::from_millis(BEGIN)).await.unwrap();
     };
     // Suspended by hand: the directory, where they are enabled, does not let them in.

@@ -57,7 +57,7 @@ impl Admin {
             metadata: Metadata::default(),
             created_by: author.id.clone(),
         };
-        let key = match tx.create_key(&new, self.key_quota, now).await? {
+        let key = match tx.create_key(&author, &new, self.key_quota, now).await? {
             KeyCreation::Created(key) => key,
             KeyCreation::NoProject => bail!("there is no such project"),
             KeyCreation::NoOwner => bail!("there is no such owner in this project, or they are suspended"),

@@ -18,7 +18,7 @@ use crate::app::store_options;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::entropy::Entropy;
-use crate::store::{Author, Origin, Store};
+use crate::store::{FreshAuthor, Origin, Store};
 
 pub use keys::KeyWish;
 pub use people::Whom;
@@ -79,8 +79,8 @@ impl Admin {
         self.clock.now()
     }
 
-    fn author(&self, now: Timestamp) -> Author {
-        Author::operator(&self.name, Origin::here(now))
+    fn author(&self, now: Timestamp) -> FreshAuthor {
+        FreshAuthor::operator(&self.name, Origin::here(now))
     }
 }
 

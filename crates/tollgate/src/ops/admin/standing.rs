@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Admin, Done, Whom};
-use crate::store::State;
+use crate::store::{StandingChange, State};
 
 /// What is suspended or resumed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,18 +29,20 @@ impl Admin {
         };
         let now = self.now();
         let author = self.author(now);
+        let standing =
+            if suspended { StandingChange::Suspend(&author) } else { StandingChange::Resume(&author) };
         let mut tx = self.store.begin().await?;
         let (id, name, state, json) = match (thing, person) {
             (Thing::Project(id), _) => {
-                let done = tx.set_project_suspended(&author, id, suspended).await?;
+                let done = tx.set_project_suspended(standing, id).await?;
                 (done.id.clone(), done.name.clone(), done.state, json!(done))
             }
             (Thing::Organization(id), _) => {
-                let done = tx.set_organization_suspended(&author, id, suspended).await?;
+                let done = tx.set_organization_suspended(standing, id).await?;
                 (done.id.clone(), done.name.clone(), done.state, json!(done))
             }
             (Thing::Person(_), person) => {
-                let done = tx.set_person_suspended(&author, &person.unwrap_or_default(), suspended).await?;
+                let done = tx.set_person_suspended(standing, &person.unwrap_or_default()).await?;
                 (done.id.clone(), done.username.clone(), done.state, json!(done))
             }
         };

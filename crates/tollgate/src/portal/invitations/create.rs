@@ -18,8 +18,7 @@ use crate::portal::Portal;
 use crate::portal::forms::given;
 use crate::portal::once::Create;
 use crate::portal::problem::{Answer, Problem};
-use crate::portal::rights::{InProject, Manager};
-use crate::portal::session;
+use crate::portal::rights::{Fresh, InProject, Manager};
 use crate::portal::words::{self, Address};
 use crate::store::NewInvitation;
 
@@ -58,12 +57,13 @@ const fn seven_days() -> u32 {
 )]
 pub async fn create(
     State(portal): State<Portal>,
-    InProject { person, access, .. }: InProject<Manager>,
+    manager: Fresh<InProject<Manager>>,
     Create { body, once }: Create<CreateInvitation>,
 ) -> Answer<Response> {
     if !(1..=MOST_DAYS).contains(&body.expires_in_days) {
         return Err(Problem::invalid("/expires_in_days", format!("must be 1 to {MOST_DAYS}")));
     }
+    let (person, access) = (&manager.person, &manager.access);
     let now = portal.now();
     let id = IdKind::Invitation.make(now, bytes(portal.entropy())?);
     let token = format!("tgi_{}", URL_SAFE_NO_PAD.encode(bytes::<32>(portal.entropy())?));
@@ -71,7 +71,7 @@ pub async fn create(
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }
-    session::demand_recent_proof(&portal, &person)?;
+    let author = manager.proven(now)?;
     let new = NewInvitation {
         id: &id,
         project_id: &access.project.id,
@@ -80,7 +80,7 @@ pub async fn create(
         token_digest: &token_digest(&token),
         expires_at: now.plus_secs(i64::from(body.expires_in_days) * 86_400),
     };
-    let invitation = tx.create_invitation(&person.author(now), new).await?;
+    let invitation = tx.create_invitation(&author, new).await?;
     let repeated = FreshInvitationView { invitation: invitation.into(), token: None, token_shown: true };
     once.keep(&mut tx, &person.id, (StatusCode::CREATED, &repeated), now).await?;
     tx.commit(now).await?;

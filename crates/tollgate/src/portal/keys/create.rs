@@ -21,7 +21,7 @@ use crate::portal::forms::{
 use crate::portal::once::Create;
 use crate::portal::person::Person;
 use crate::portal::problem::{Answer, Code, Problem};
-use crate::portal::session;
+use crate::portal::rights::Fresh;
 use crate::portal::version::Versioned;
 use crate::store::api_keys::{KeyCreation, KeyOwner, NewApiKey};
 
@@ -89,7 +89,7 @@ const fn any_address() -> AddressList {
 )]
 pub async fn create(
     State(portal): State<Portal>,
-    person: Person,
+    person: Fresh<Person>,
     Ids(project): Ids<String>,
     Create { body, once }: Create<CreateKey>,
 ) -> Answer<Response> {
@@ -107,7 +107,7 @@ pub async fn create(
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }
-    session::demand_recent_proof(&portal, &person)?;
+    let author = person.proven(now)?;
     if held.state != crate::store::State::Active {
         let detail = "The project is suspended. Keys can be made once it is resumed.";
         return Err(Problem::new(Code::Conflict, detail));
@@ -128,7 +128,7 @@ pub async fn create(
         created_by: person.id.clone(),
     };
     let max = portal.options().keys.max_per_project;
-    let key = match tx.create_key(&new, max, now).await? {
+    let key = match tx.create_key(&author, &new, max, now).await? {
         KeyCreation::Created(key) => key,
         KeyCreation::NoProject => return Err(Problem::not_found()),
         KeyCreation::NoOwner => {

@@ -15,7 +15,7 @@ use crate::portal::forms::Ids;
 use crate::portal::once::Create;
 use crate::portal::person::Person;
 use crate::portal::problem::{Answer, Code, Problem};
-use crate::portal::session;
+use crate::portal::rights::Fresh;
 use crate::portal::version::{IfMatch, Versioned};
 
 /// How the secret before ends.
@@ -43,7 +43,7 @@ pub struct RotateKey {
 )]
 pub async fn rotate(
     State(portal): State<Portal>,
-    person: Person,
+    person: Fresh<Person>,
     Ids((project, id)): Ids<(String, String)>,
     if_match: IfMatch,
     Create { body, once }: Create<RotateKey>,
@@ -65,10 +65,10 @@ pub async fn rotate(
         let detail = "must be 'now': the present secret was found in public";
         return Err(Problem::invalid("/overlap", detail));
     }
-    session::demand_recent_proof(&portal, &person)?;
+    let author = person.proven(now)?;
     let secret = NewKey::rotate(before.id, |buffer| portal.entropy().fill(buffer))?;
     let until = body.overlap.until(now, before.expires_at);
-    let key = tx.rotate_key(&before, secret.digest(), until, now).await?;
+    let key = tx.rotate_key(&author, &before, secret.digest(), until, now).await?;
     let view = KeyView::new(&key, now);
     tx.audit(entry(&author, "key.rotate", Some(&before), &key));
     let repeated = FreshKeyView::repeated(view.clone());

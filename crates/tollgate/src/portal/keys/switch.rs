@@ -8,8 +8,10 @@ use super::{entry, hold, must_not_be_leaked, must_not_be_revoked};
 use crate::portal::Portal;
 use crate::portal::forms::Ids;
 use crate::portal::person::Person;
-use crate::portal::problem::Answer;
+use crate::portal::problem::{Answer, Problem};
+use crate::portal::rights::Fresh;
 use crate::portal::version::{IfMatch, Versioned};
+use crate::store::api_keys::ApiKey;
 
 /// Switch a key off
 ///
@@ -25,7 +27,7 @@ pub async fn disable(
     Ids(ids): Ids<(String, String)>,
     if_match: IfMatch,
 ) -> Answer<Versioned<KeyView>> {
-    switch(&portal, &person, ids, if_match, KeyState::Disabled).await
+    switch(&portal, &person, ids, if_match, None).await
 }
 
 /// Switch a key on again
@@ -38,11 +40,11 @@ pub async fn disable(
 )]
 pub async fn enable(
     State(portal): State<Portal>,
-    person: Person,
+    person: Fresh<Person>,
     Ids(ids): Ids<(String, String)>,
     if_match: IfMatch,
 ) -> Answer<Versioned<KeyView>> {
-    switch(&portal, &person, ids, if_match, KeyState::Live).await
+    switch(&portal, &person, ids, if_match, Some(&person)).await
 }
 
 async fn switch(
@@ -50,7 +52,7 @@ async fn switch(
     person: &Person,
     (project, id): (String, String),
     if_match: IfMatch,
-    to: KeyState,
+    on: Option<&Fresh<Person>>,
 ) -> Answer<Versioned<KeyView>> {
     let now = portal.now();
     let author = person.author(now);
@@ -58,15 +60,21 @@ async fn switch(
     let before = hold(&mut tx, &author, (&project, &id)).await?;
     if_match.check(before.version)?;
     must_not_be_revoked(&before)?;
+    let to = if on.is_some() { KeyState::Live } else { KeyState::Disabled };
+    let edit = match on {
+        None => before.switched_off(),
+        Some(fresh) => {
+            if before.state != to {
+                must_not_be_leaked(&before)?;
+            }
+            let proof = fresh.proven(now)?;
+            before.edit(ApiKey { state: to, ..before.clone() }, || Ok::<_, Problem>(proof))?
+        }
+    };
     if before.state == to {
         return Ok(Versioned(before.version, KeyView::new(&before, now)));
     }
-    if to == KeyState::Live {
-        must_not_be_leaked(&before)?;
-    }
-    let mut key = before.clone();
-    key.state = to;
-    let key = tx.save_key(&key, now).await?;
+    let key = tx.save_key(edit, now).await?;
     let action = if to == KeyState::Live { "key.enable" } else { "key.disable" };
     tx.audit(entry(&author, action, Some(&before), &key));
     tx.commit(now).await?;

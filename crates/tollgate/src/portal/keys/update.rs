@@ -18,6 +18,7 @@ use crate::portal::forms::{
 };
 use crate::portal::person::Person;
 use crate::portal::problem::Answer;
+use crate::portal::rights::Fresh;
 use crate::portal::version::{IfMatch, Versioned};
 
 /// What is to be changed.
@@ -60,7 +61,8 @@ pub struct UpdateKey {
 
 /// Change a key
 ///
-/// Your own takes the role of developer, any other that of manager. It holds on every replica within a second.
+/// Your own takes the role of developer, any other that of manager. It holds on every replica within a second. More models,
+/// routes, addresses or time than before ask for a recent proof of who you are.
 #[utoipa::path(
     patch, path = "/projects/{project_id}/keys/{key_id}", tag = "keys", request_body = UpdateKey,
     params(("project_id" = String, Path), ("key_id" = String, Path), ("If-Match" = Option<String>, Header)),
@@ -68,7 +70,7 @@ pub struct UpdateKey {
 )]
 pub async fn update(
     State(portal): State<Portal>,
-    person: Person,
+    person: Fresh<Person>,
     Ids((project, id)): Ids<(String, String)>,
     if_match: IfMatch,
     Body(change): Body<UpdateKey>,
@@ -97,7 +99,8 @@ pub async fn update(
     if key == before {
         return Ok(Versioned(before.version, KeyView::new(&before, now)));
     }
-    let key = tx.save_key(&key, now).await?;
+    let edit = before.edit(key, || person.proven(now))?;
+    let key = tx.save_key(edit, now).await?;
     tx.audit(entry(&author, "key.update", Some(&before), &key));
     tx.commit(now).await?;
     Ok(Versioned(key.version, KeyView::new(&key, now)))

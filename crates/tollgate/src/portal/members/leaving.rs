@@ -7,8 +7,8 @@ use tollgate_core::ids::IdKind;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::portal::Portal;
-use crate::portal::problem::Problem;
-use crate::store::LeaversKeys;
+use crate::portal::problem::{Answer, Problem};
+use crate::store::{FreshAuthor, LeaversKeys};
 
 /// What is to become of the leaver's keys.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
@@ -40,9 +40,14 @@ pub struct LeavingQuery {
 pub struct Leaving(Option<String>);
 
 impl Leaving {
-    /// As the store takes it.
-    pub fn keys(&self) -> LeaversKeys<'_> {
-        self.0.as_deref().map_or(LeaversKeys::Revoke, |to| LeaversKeys::HandOver { to })
+    /// As the store takes it. To give the keys to somebody takes a recent proof.
+    ///
+    /// # Errors
+    /// There is no proof.
+    pub fn keys(&self, proof: impl FnOnce() -> Answer<FreshAuthor>) -> Answer<LeaversKeys<'_>> {
+        let Some(to) = self.0.as_deref() else { return Ok(LeaversKeys::Revoke) };
+        proof()?;
+        Ok(LeaversKeys::HandOver { to })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::portal::body::Body;
 use crate::portal::forms::Ids;
 use crate::portal::page::{Page, PageQuery, PageRequest};
 use crate::portal::problem::Answer;
-use crate::portal::rights::{Admin, InOrganization, Member};
+use crate::portal::rights::{Admin, Fresh, InOrganization, Member};
 use crate::portal::words;
 use crate::store::Slice;
 
@@ -54,13 +54,13 @@ pub async fn list(
 )]
 pub async fn put(
     State(portal): State<Portal>,
-    InOrganization { person, access, .. }: InOrganization<Admin>,
+    admin: Fresh<InOrganization<Admin>>,
     Ids((_parent, id)): Ids<(String, String)>,
     Body(body): Body<PutOrganizationMember>,
 ) -> Answer<Json<OrganizationMemberView>> {
     let now = portal.now();
+    let (author, organization) = (admin.proven(now)?, &admin.access.organization.id);
     let mut tx = portal.store()?.begin().await?;
-    let (author, organization) = (person.author(now), &access.organization.id);
     let member = tx.put_organization_member(&author, organization, &id, body.role).await?;
     tx.commit(now).await?;
     Ok(Json(member.into()))
@@ -77,14 +77,15 @@ pub async fn put(
 )]
 pub async fn remove(
     State(portal): State<Portal>,
-    InOrganization { person, access, .. }: InOrganization<Member>,
+    member: Fresh<InOrganization<Member>>,
     Ids((_parent, id)): Ids<(String, String)>,
     leaving: Leaving,
 ) -> Answer<StatusCode> {
     let now = portal.now();
     let mut tx = portal.store()?.begin().await?;
-    let (author, organization) = (person.author(now), &access.organization.id);
-    tx.remove_organization_member(&author, organization, &id, leaving.keys()).await?;
+    let (author, organization) = (member.person.author(now), &member.access.organization.id);
+    let keys = leaving.keys(|| member.proven(now))?;
+    tx.remove_organization_member(&author, organization, &id, keys).await?;
     tx.commit(now).await?;
     Ok(StatusCode::NO_CONTENT)
 }

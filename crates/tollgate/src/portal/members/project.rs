@@ -14,7 +14,7 @@ use crate::portal::body::Body;
 use crate::portal::forms::Ids;
 use crate::portal::page::{Page, PageQuery, PageRequest};
 use crate::portal::problem::Answer;
-use crate::portal::rights::{InProject, Manager, Viewer};
+use crate::portal::rights::{Fresh, InProject, Manager, Viewer};
 use crate::portal::words;
 use crate::store::Slice;
 
@@ -54,13 +54,14 @@ pub async fn list(
 )]
 pub async fn put(
     State(portal): State<Portal>,
-    InProject { person, access, .. }: InProject<Manager>,
+    manager: Fresh<InProject<Manager>>,
     Ids((_parent, id)): Ids<(String, String)>,
     Body(body): Body<PutMember>,
 ) -> Answer<Json<MemberView>> {
     let now = portal.now();
+    let (author, project) = (manager.proven(now)?, &manager.access.project.id);
     let mut tx = portal.store()?.begin().await?;
-    let member = tx.put_project_member(&person.author(now), &access.project.id, &id, body.role).await?;
+    let member = tx.put_project_member(&author, project, &id, body.role).await?;
     tx.commit(now).await?;
     Ok(Json(member.into()))
 }
@@ -76,14 +77,14 @@ pub async fn put(
 )]
 pub async fn remove(
     State(portal): State<Portal>,
-    InProject { person, access, .. }: InProject<Viewer>,
+    viewer: Fresh<InProject<Viewer>>,
     Ids((_parent, id)): Ids<(String, String)>,
     leaving: Leaving,
 ) -> Answer<StatusCode> {
     let now = portal.now();
     let mut tx = portal.store()?.begin().await?;
-    let (author, project) = (person.author(now), &access.project.id);
-    tx.remove_project_member(&author, project, &id, leaving.keys()).await?;
+    let (author, project) = (viewer.person.author(now), &viewer.access.project.id);
+    tx.remove_project_member(&author, project, &id, leaving.keys(|| viewer.proven(now))?).await?;
     tx.commit(now).await?;
     Ok(StatusCode::NO_CONTENT)
 }

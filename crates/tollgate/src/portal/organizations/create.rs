@@ -16,6 +16,7 @@ use crate::portal::forms::name_schema;
 use crate::portal::once::Create;
 use crate::portal::person::Person;
 use crate::portal::problem::Answer;
+use crate::portal::rights::Fresh;
 use crate::portal::version::Versioned;
 use crate::store::Refusal;
 
@@ -38,7 +39,7 @@ pub struct CreateOrganization {
 )]
 pub async fn create(
     State(portal): State<Portal>,
-    person: Person,
+    person: Fresh<Person>,
     Create { body, once }: Create<CreateOrganization>,
 ) -> Answer<Response> {
     if !person.platform_admin && !portal.options().open_organizations {
@@ -51,7 +52,7 @@ pub async fn create(
         return Ok(answered);
     }
     let new = (id.as_str(), body.name.as_str(), false);
-    let organization = tx.create_organization(&person.author(now), new, &person.id).await?;
+    let organization = tx.create_organization(&person.proven(now)?, new, &person.id).await?;
     let view = OrganizationView::new(organization, OrganizationRole::Admin);
     once.keep(&mut tx, &person.id, (StatusCode::CREATED, &view), now).await?;
     tx.commit(now).await?;

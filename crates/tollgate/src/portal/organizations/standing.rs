@@ -4,10 +4,11 @@ use axum::extract::State;
 
 use super::view::OrganizationView;
 use crate::portal::Portal;
+use crate::portal::person::Person;
 use crate::portal::problem::{Answer, Problem};
-use crate::portal::rights::{InOrganization, Member};
+use crate::portal::rights::{Fresh, InOrganization, Member};
 use crate::portal::version::Versioned;
-use crate::store::Refusal;
+use crate::store::{Refusal, StandingChange};
 
 /// Suspend an organization
 ///
@@ -21,7 +22,8 @@ pub async fn suspend(
     State(portal): State<Portal>,
     admin: InOrganization<Member>,
 ) -> Answer<Versioned<OrganizationView>> {
-    set(&portal, admin, true).await
+    let author = admin.person.author(portal.now());
+    set(&portal, &admin, StandingChange::Suspend(&author)).await
 }
 
 /// Let a suspended organization act again
@@ -32,24 +34,27 @@ pub async fn suspend(
 )]
 pub async fn resume(
     State(portal): State<Portal>,
-    admin: InOrganization<Member>,
+    admin: Fresh<InOrganization<Member>>,
 ) -> Answer<Versioned<OrganizationView>> {
-    set(&portal, admin, false).await
+    for_platform_admins(&admin.person)?;
+    let author = admin.proven(portal.now())?;
+    set(&portal, &admin, StandingChange::Resume(&author)).await
 }
 
 /// Members see the organization, so they are told that they may not; strangers are told that there is none.
+fn for_platform_admins(person: &Person) -> Answer<()> {
+    if person.platform_admin { Ok(()) } else { Err(Problem::from(Refusal::PlatformAdminNeeded)) }
+}
+
 async fn set(
     portal: &Portal,
-    InOrganization { person, access, .. }: InOrganization<Member>,
-    suspended: bool,
+    admin: &InOrganization<Member>,
+    standing: StandingChange<'_>,
 ) -> Answer<Versioned<OrganizationView>> {
-    if !person.platform_admin {
-        return Err(Problem::from(Refusal::PlatformAdminNeeded));
-    }
+    for_platform_admins(&admin.person)?;
     let now = portal.now();
     let mut tx = portal.store()?.begin().await?;
-    let (author, id) = (person.author(now), &access.organization.id);
-    let organization = tx.set_organization_suspended(&author, id, suspended).await?;
+    let organization = tx.set_organization_suspended(standing, &admin.access.organization.id).await?;
     tx.commit(now).await?;
-    Ok(Versioned(organization.version, OrganizationView::new(organization, access.role)))
+    Ok(Versioned(organization.version, OrganizationView::new(organization, admin.access.role)))
 }

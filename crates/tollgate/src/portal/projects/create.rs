@@ -17,8 +17,9 @@ use crate::portal::forms::{models_schema, name_schema};
 use crate::portal::once::Create;
 use crate::portal::person::Person;
 use crate::portal::problem::{Answer, Problem};
+use crate::portal::rights::Fresh;
 use crate::portal::version::Versioned;
-use crate::store::{NewProject, State as Standing};
+use crate::store::NewProject;
 
 /// A project that somebody wants.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -50,7 +51,7 @@ const fn all_models() -> ModelPolicy {
 )]
 pub async fn create(
     State(portal): State<Portal>,
-    person: Person,
+    person: Fresh<Person>,
     Create { body, once }: Create<CreateProject>,
 ) -> Answer<Response> {
     if !IdKind::Organization.fits(&body.organization_id) {
@@ -60,7 +61,7 @@ pub async fn create(
     let id = IdKind::Project.make(now, bytes(portal.entropy())?);
     let store = portal.store()?;
     let access = store.organization_access(person.who(), &body.organization_id).await?;
-    let organization_state = access.map_or(Standing::Active, |access| access.organization.state);
+    let organization_state = access.ok_or_else(Problem::not_found)?.organization.state;
     let mut tx = store.begin().await?;
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
@@ -71,7 +72,7 @@ pub async fn create(
         name: body.name.as_str(),
         models: &body.models,
     };
-    let project = tx.create_project(&person.author(now), new, Some(&person.id)).await?;
+    let project = tx.create_project(&person.proven(now)?, new, Some(&person.id)).await?;
     let view = ProjectView::new(project, organization_state, ProjectRole::Owner);
     once.keep(&mut tx, &person.id, (StatusCode::CREATED, &view), now).await?;
     tx.commit(now).await?;

@@ -12,7 +12,7 @@ use crate::portal::Portal;
 use crate::portal::body::Body;
 use crate::portal::forms::{given, models_schema, name_schema};
 use crate::portal::problem::Answer;
-use crate::portal::rights::{InProject, Owner, Viewer};
+use crate::portal::rights::{Fresh, InProject, Owner, Viewer};
 use crate::portal::version::{IfMatch, Versioned};
 use crate::store::ProjectEdit;
 
@@ -41,7 +41,8 @@ pub async fn show(InProject { access, .. }: InProject<Viewer>) -> Versioned<Proj
 
 /// Change a project
 ///
-/// Another model policy holds at the gateway within a second, for every key in the project.
+/// Another model policy holds at the gateway within a second, for every key in the project. More models than before ask for
+/// a recent proof of who you are.
 #[utoipa::path(
     patch, path = "/projects/{project_id}", tag = "projects", request_body = UpdateProject,
     params(("project_id" = String, Path), ("If-Match" = Option<String>, Header)),
@@ -49,7 +50,7 @@ pub async fn show(InProject { access, .. }: InProject<Viewer>) -> Versioned<Proj
 )]
 pub async fn update(
     State(portal): State<Portal>,
-    InProject { person, access, .. }: InProject<Owner>,
+    owner: Fresh<InProject<Owner>>,
     if_match: IfMatch,
     Body(change): Body<UpdateProject>,
 ) -> Answer<Versioned<ProjectView>> {
@@ -57,8 +58,9 @@ pub async fn update(
     let edit =
         ProjectEdit { name: change.name.as_ref().map(KeyName::as_str), models: change.models.as_ref() };
     let mut tx = portal.store()?.begin().await?;
-    let (author, id) = (person.author(now), &access.project.id);
-    let project = tx.update_project(&author, id, edit, if_match.version()).await?;
+    let (author, access) = (owner.person.author(now), &owner.access);
+    let edit = (edit, if_match.version());
+    let project = tx.update_project(&author, &access.project.id, edit, || owner.proven(now)).await?;
     tx.commit(now).await?;
     let view = ProjectView::new(project, access.organization_state, access.role);
     Ok(Versioned(view.version, view))

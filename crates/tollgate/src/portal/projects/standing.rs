@@ -5,8 +5,9 @@ use axum::extract::State;
 use super::view::ProjectView;
 use crate::portal::Portal;
 use crate::portal::problem::Answer;
-use crate::portal::rights::{InProject, Owner};
+use crate::portal::rights::{Fresh, InProject, Owner};
 use crate::portal::version::Versioned;
+use crate::store::StandingChange;
 
 /// Suspend a project
 ///
@@ -19,7 +20,8 @@ pub async fn suspend(
     State(portal): State<Portal>,
     owner: InProject<Owner>,
 ) -> Answer<Versioned<ProjectView>> {
-    set(&portal, owner, true).await
+    let author = owner.person.author(portal.now());
+    set(&portal, &owner, StandingChange::Suspend(&author)).await
 }
 
 /// Let a suspended project act again
@@ -27,19 +29,23 @@ pub async fn suspend(
     post, path = "/projects/{project_id}/resume", tag = "projects", params(("project_id" = String, Path)),
     responses((status = 200, body = ProjectView, headers(("ETag" = String)))),
 )]
-pub async fn resume(State(portal): State<Portal>, owner: InProject<Owner>) -> Answer<Versioned<ProjectView>> {
-    set(&portal, owner, false).await
+pub async fn resume(
+    State(portal): State<Portal>,
+    owner: Fresh<InProject<Owner>>,
+) -> Answer<Versioned<ProjectView>> {
+    let author = owner.proven(portal.now())?;
+    set(&portal, &owner, StandingChange::Resume(&author)).await
 }
 
 async fn set(
     portal: &Portal,
-    InProject { person, access, .. }: InProject<Owner>,
-    suspended: bool,
+    owner: &InProject<Owner>,
+    standing: StandingChange<'_>,
 ) -> Answer<Versioned<ProjectView>> {
     let now = portal.now();
     let mut tx = portal.store()?.begin().await?;
-    let project = tx.set_project_suspended(&person.author(now), &access.project.id, suspended).await?;
+    let project = tx.set_project_suspended(standing, &owner.access.project.id).await?;
     tx.commit(now).await?;
-    let view = ProjectView::new(project, access.organization_state, access.role);
+    let view = ProjectView::new(project, owner.access.organization_state, owner.access.role);
     Ok(Versioned(view.version, view))
 }

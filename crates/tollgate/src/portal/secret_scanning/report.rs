@@ -90,13 +90,8 @@ fn works(key: &ApiKey, which: SecretMatch, now: Timestamp) -> bool {
 /// secret was not found, so that whoever uses it goes on. An expired key is switched off too: it could be given a later end.
 async fn end(tx: &mut Tx, before: &ApiKey, which: SecretMatch, now: Timestamp) -> Result<ApiKey, StoreError> {
     match which {
-        SecretMatch::Current if before.state == KeyState::Live => {
-            let mut off = before.clone();
-            off.state = KeyState::Disabled;
-            tx.save_key(&off, now).await
-        }
-        // Nothing works that would have to end; saved so that its reading has another version.
-        SecretMatch::Current => tx.save_key(before, now).await,
+        // Where nothing works that would have to end, it is saved so that its reading has another version.
+        SecretMatch::Current => tx.save_key(before.switched_off(), now).await,
         SecretMatch::Previous if before.previous.is_some_and(|previous| previous.until > now) => {
             tx.end_previous_secret(before, now).await
         }

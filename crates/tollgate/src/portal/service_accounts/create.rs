@@ -14,7 +14,7 @@ use crate::portal::Portal;
 use crate::portal::forms::name_schema;
 use crate::portal::once::Create;
 use crate::portal::problem::Answer;
-use crate::portal::rights::{InProject, Manager};
+use crate::portal::rights::{Fresh, InProject, Manager};
 use crate::portal::version::Versioned;
 
 /// A service account that somebody wants.
@@ -35,18 +35,20 @@ pub struct CreateServiceAccount {
 )]
 pub async fn create(
     State(portal): State<Portal>,
-    InProject { person, access, .. }: InProject<Manager>,
+    manager: Fresh<InProject<Manager>>,
     Create { body, once }: Create<CreateServiceAccount>,
 ) -> Answer<Response> {
     let now = portal.now();
-    let (project, id) = (access.project.id, IdKind::ServiceAccount.make(now, bytes(portal.entropy())?));
+    let person = &manager.person;
+    let (project, id) =
+        (manager.access.project.id.clone(), IdKind::ServiceAccount.make(now, bytes(portal.entropy())?));
     let mut tx = portal.store()?.begin().await?;
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }
     let new = (id.as_str(), body.name.as_str());
     let view: ServiceAccountView =
-        tx.create_service_account(&person.author(now), &project, new).await?.into();
+        tx.create_service_account(&manager.proven(now)?, &project, new).await?.into();
     once.keep(&mut tx, &person.id, (StatusCode::CREATED, &view), now).await?;
     tx.commit(now).await?;
     let location = [(header::LOCATION, format!("/api/v1/projects/{project}/service-accounts/{id}"))];

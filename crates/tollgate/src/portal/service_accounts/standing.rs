@@ -6,8 +6,9 @@ use super::view::ServiceAccountView;
 use crate::portal::Portal;
 use crate::portal::forms::Ids;
 use crate::portal::problem::Answer;
-use crate::portal::rights::{InProject, Manager};
+use crate::portal::rights::{Fresh, InProject, Manager};
 use crate::portal::version::Versioned;
+use crate::store::StandingChange;
 
 /// Suspend a service account
 ///
@@ -22,7 +23,8 @@ pub async fn suspend(
     manager: InProject<Manager>,
     Ids((_parent, id)): Ids<(String, String)>,
 ) -> Answer<Versioned<ServiceAccountView>> {
-    set(&portal, manager, &id, true).await
+    let author = manager.person.author(portal.now());
+    set(&portal, &manager, &id, StandingChange::Suspend(&author)).await
 }
 
 /// Let a suspended service account act again
@@ -33,22 +35,23 @@ pub async fn suspend(
 )]
 pub async fn resume(
     State(portal): State<Portal>,
-    manager: InProject<Manager>,
+    manager: Fresh<InProject<Manager>>,
     Ids((_parent, id)): Ids<(String, String)>,
 ) -> Answer<Versioned<ServiceAccountView>> {
-    set(&portal, manager, &id, false).await
+    let author = manager.proven(portal.now())?;
+    set(&portal, &manager, &id, StandingChange::Resume(&author)).await
 }
 
 async fn set(
     portal: &Portal,
-    InProject { person, access, .. }: InProject<Manager>,
+    manager: &InProject<Manager>,
     id: &str,
-    suspended: bool,
+    standing: StandingChange<'_>,
 ) -> Answer<Versioned<ServiceAccountView>> {
     let now = portal.now();
     let mut tx = portal.store()?.begin().await?;
-    let at = (access.project.id.as_str(), id);
-    let account = tx.set_service_account_suspended(&person.author(now), at, suspended).await?;
+    let at = (manager.access.project.id.as_str(), id);
+    let account = tx.set_service_account_suspended(standing, at).await?;
     tx.commit(now).await?;
     Ok(Versioned(account.version, account.into()))
 }

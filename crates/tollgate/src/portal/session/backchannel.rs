@@ -16,7 +16,7 @@ use crate::portal::Portal;
 use crate::portal::origin::Origin;
 use crate::portal::parameters::Parameters;
 use crate::portal::problem::{Answer, Code, Problem};
-use crate::store::{Author, NewTokenRule, TokenRuleKind};
+use crate::store::{FreshAuthor, NewTokenRule, TokenRuleKind};
 
 /// How long a rule is kept when the issuer's `max_lifetime_secs` does not say how long a token can live.
 const UNSAID_LIFETIME_SECS: i64 = 30 * 24 * 3600;
@@ -56,7 +56,7 @@ async fn obey(portal: &Portal, login: &Login, origin: Origin, text: &str) -> Ans
     if !tx.note_logout_token(issuer, &token_id, expires_at).await? {
         return Err(refused("this logout token was obeyed before"));
     }
-    let author = Author::system(origin.stored(now));
+    let author = FreshAuthor::system(origin.stored(now));
     let (ended, kind, value, issued_before) = match &scope {
         LogoutScope::Session(sid) => {
             (tx.end_sessions_by_sid(issuer, sid).await?, TokenRuleKind::Sid, sid, None)

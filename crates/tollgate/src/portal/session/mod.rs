@@ -38,7 +38,7 @@ use super::routes::Served;
 use crate::store::Alive;
 use crate::views::{FetchError, FetchLimits, Fetcher, Rulebook};
 
-pub use self::recent::demand_recent_proof;
+pub use self::recent::recent_proof;
 pub use self::recognise::{SessionContext, recognise};
 
 /// Addresses that are remembered before the idle ones are forgotten.
@@ -71,7 +71,7 @@ pub struct LoginOptions {
     pub attempts_per_minute: NonZeroU32,
     /// How long a session may lie unused.
     pub idle: Duration,
-    /// How old the proof of who somebody is may be when a new secret is shown. None: as old as the session.
+    /// How old the proof of who somebody is may be when a secret is shown or a right is given. None: as old as the session.
     pub reauthenticate_after: Option<Duration>,
     /// How long a session lives whatever happens.
     pub lifetime: Duration,

@@ -128,6 +128,64 @@ async fn a_session_shows_new_secrets_for_an_hour_and_then_asks_who_is_there() {
 }
 
 #[tokio::test]
+async fn v5_a_stale_session_narrows_and_ends_but_gives_and_widens_nothing() {
+    let site = Site::start_with(|options| options.idle = 7 * HOUR).await;
+    let mut browser = Browser::new(&site);
+    browser.log_in().await;
+    let project = browser.project().await;
+    let me = browser.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
+    let wish = json!({"name": "k", "models": ["gpt-*"], "addresses": ["10.0.0.0/8"], "expires_in_days": 30});
+    let key = browser.write("POST", &format!("{project}/keys"), &[], &wish).await.json();
+    let key = format!("{project}/keys/{}", key["id"].as_str().unwrap());
+    let account =
+        browser.write("POST", &format!("{project}/service-accounts"), &[], &json!({"name": "ci"})).await;
+    let account = format!("{project}/service-accounts/{}", account.json()["id"].as_str().unwrap());
+    site.clock.pass(HOUR);
+    let narrow = [
+        ("PATCH", key.clone(), json!({"name": "other", "models": ["gpt-4o"], "addresses": ["10.1.0.0/16"]})),
+        ("PATCH", key.clone(), json!({"expires_in_days": 7})),
+        ("POST", format!("{key}/disable"), Value::Null),
+        ("PATCH", project.clone(), json!({"models": ["gpt-*"]})),
+        ("POST", format!("{account}/suspend"), Value::Null),
+        ("POST", format!("{project}/suspend"), Value::Null),
+    ];
+    for (method, path, body) in &narrow {
+        let page = browser.write(method, path, &[], body).await;
+        assert_eq!(page.status, 200, "{method} {path} {body}: {}", page.text);
+    }
+    let wide = [
+        ("POST", format!("{project}/resume"), Value::Null),
+        ("POST", format!("{account}/resume"), Value::Null),
+        ("POST", format!("{key}/enable"), Value::Null),
+        ("PATCH", key.clone(), json!({"models": "all"})),
+        ("PATCH", key.clone(), json!({"models": ["gpt-4o", "gpt-5"]})),
+        ("PATCH", key.clone(), json!({"addresses": ["10.1.0.0/16", "10.2.0.0/16"]})),
+        ("PATCH", key.clone(), json!({"addresses": "any"})),
+        ("PATCH", key.clone(), json!({"expires_in_days": 8})),
+        ("PATCH", project.clone(), json!({"models": "all"})),
+        ("PUT", format!("{project}/members/{me}"), json!({"role": "owner"})),
+        ("POST", format!("{project}/service-accounts"), json!({"name": "more"})),
+    ];
+    let written = rows(&site.store, "SELECT COUNT(*) FROM audit").await;
+    for (method, path, body) in &wide {
+        let page = browser.write(method, path, &[], body).await;
+        let code = page.json()["code"].clone();
+        assert_eq!(
+            (page.status.as_u16(), code),
+            (401, json!("reauthentication_required")),
+            "{method} {path} {body}"
+        );
+    }
+    assert_eq!(rows(&site.store, "SELECT COUNT(*) FROM audit").await, written, "nothing was done");
+    let now = crate::clock::Clock::now(site.clock.as_ref()).as_secs();
+    browser.prove_anew(&json!({"auth_time": now})).await.location();
+    for (method, path, body) in &wide {
+        let page = browser.write(method, path, &[], body).await;
+        assert!(page.status.is_success(), "{method} {path} {body}: {}", page.text);
+    }
+}
+
+#[tokio::test]
 async fn the_moment_of_the_login_counts_where_the_issuer_does_not_say() {
     let site = Site::start_with(|options| options.idle = 7 * HOUR).await;
     let now = crate::clock::Clock::now(site.clock.as_ref()).as_secs();

@@ -1,6 +1,7 @@
 //! API keys as people manage them. A secret never comes here, and its digest never leaves: [`ApiKey`] has no place for
 //! either.
 
+mod edit;
 mod last_used;
 mod leaks;
 mod list;
@@ -16,6 +17,7 @@ use tollgate_core::key_limits::{KeyName, Metadata, Tags};
 use tollgate_core::models::ModelPolicy;
 use tollgate_core::time::Timestamp;
 
+pub use edit::KeyEdit;
 pub use last_used::KeyUse;
 pub use leaks::Leak;
 pub use list::{KeyCursor, KeyFilter, ShownState};

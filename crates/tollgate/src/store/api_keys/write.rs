@@ -7,10 +7,10 @@ use tollgate_core::caller::KeyState;
 use tollgate_core::time::Timestamp;
 
 use super::row::{impossible, state_text};
-use super::{ApiKey, KeyCreation, KeyOwner, NewApiKey};
+use super::{ApiKey, KeyCreation, KeyEdit, KeyOwner, NewApiKey, Revocation};
 use crate::store::db::failed;
 use crate::store::tx::{Tx, on_tx};
-use crate::store::{Change, StoreError};
+use crate::store::{Change, FreshAuthor, StoreError};
 
 /// Whoever makes a key in a project waits here for whoever makes another, so that the count below is true.
 const HOLD_PROJECT: &str =
@@ -51,6 +51,7 @@ impl Tx {
     /// The database gave no answer.
     pub async fn create_key(
         &mut self,
+        _: &FreshAuthor,
         new: &NewApiKey,
         quota: u32,
         now: Timestamp,
@@ -95,12 +96,12 @@ impl Tx {
         Ok(found.is_some())
     }
 
-    /// Writes what people may change of a key: name, state, expiry, limits, tags, metadata, revocation. `key` is as it was
-    /// read, changed.
+    /// Writes what people may change of a key: name, state, expiry, limits, tags, metadata, revocation.
     ///
     /// # Errors
     /// [`StoreError::Again`] when the key was changed since it was read, or the database gave no answer.
-    pub async fn save_key(&mut self, key: &ApiKey, now: Timestamp) -> Result<ApiKey, StoreError> {
+    pub async fn save_key(&mut self, edit: KeyEdit, now: Timestamp) -> Result<ApiKey, StoreError> {
+        let key = edit.after();
         let id = key.id.as_str();
         let limits = &key.limits;
         let (models, routes, addresses) =
@@ -126,10 +127,7 @@ impl Tx {
         if key.state == KeyState::Revoked {
             return Ok(key.clone());
         }
-        let mut ended = key.clone();
-        ended.state = KeyState::Revoked;
-        ended.revoked = Some(super::Revocation { at: now, by: by.to_owned() });
-        self.save_key(&ended, now).await
+        self.save_key(key.ended(Revocation { at: now, by: by.to_owned() }), now).await
     }
 
     /// Gives a key another secret. The present one works until `previous_until`, or ends at once; the one before ends.
@@ -138,6 +136,7 @@ impl Tx {
     /// [`StoreError::Again`] when the key was changed since it was read, or the database gave no answer.
     pub async fn rotate_key(
         &mut self,
+        _: &FreshAuthor,
         key: &ApiKey,
         digest: KeyDigest,
         previous_until: Option<Timestamp>,

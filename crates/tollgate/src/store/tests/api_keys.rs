@@ -11,6 +11,7 @@ use tollgate_core::key_limits::{KeyName, Metadata, Tags};
 use tollgate_core::models::{ModelList, ModelPolicy};
 use tollgate_core::time::Timestamp;
 
+use super::people::{operator, proof};
 use super::rig::{at, becomes_ready, on_both, options};
 use crate::store::api_keys::{
     ApiKey, KeyCreation, KeyCursor, KeyFilter, KeyOwner, NewApiKey, SecretMatch, ShownState,
@@ -74,7 +75,7 @@ fn alice() -> KeyOwner {
 
 async fn create(store: &Store, wish: &NewApiKey, now: i64) -> ApiKey {
     let mut tx = store.begin().await.unwrap();
-    let KeyCreation::Created(key) = tx.create_key(wish, 1000, at(now)).await.unwrap() else {
+    let KeyCreation::Created(key) = tx.create_key(&operator(), wish, 1000, at(now)).await.unwrap() else {
         panic!("not created")
     };
     tx.commit(at(now)).await.unwrap();
@@ -84,8 +85,9 @@ async fn create(store: &Store, wish: &NewApiKey, now: i64) -> ApiKey {
 async fn edit(store: &Store, key: &ApiKey, now: i64, change: impl FnOnce(&mut ApiKey)) -> ApiKey {
     let mut tx = store.begin().await.unwrap();
     let mut held = tx.hold_key(&key.project_id, key.id.as_str()).await.unwrap().unwrap();
+    let before = held.clone();
     change(&mut held);
-    let saved = tx.save_key(&held, at(now)).await.unwrap();
+    let saved = tx.save_key(before.edit(held, proof).unwrap(), at(now)).await.unwrap();
     tx.commit(at(now)).await.unwrap();
     saved
 }
@@ -149,7 +151,7 @@ async fn the_life_of_a_key() {
 
         // What was read before the change cannot be written over it.
         let mut tx = store.begin().await.unwrap();
-        assert!(matches!(tx.save_key(&key, at(2001)).await, Err(StoreError::Again(_))));
+        assert!(matches!(tx.save_key(key.switched_off(), at(2001)).await, Err(StoreError::Again(_))));
         drop(tx);
 
         let mut tx = store.begin().await.unwrap();
@@ -189,7 +191,7 @@ async fn a_rotation_keeps_the_id_and_one_secret_before() {
 
         let rotate = async |key: &ApiKey, to: &NewKey, until: Option<i64>, now: i64| {
             let mut tx = store.begin().await.unwrap();
-            let rotated = tx.rotate_key(key, to.digest(), until.map(at), at(now)).await.unwrap();
+            let rotated = tx.rotate_key(&operator(), key, to.digest(), until.map(at), at(now)).await.unwrap();
             tx.commit(at(now)).await.unwrap();
             rotated
         };
@@ -221,7 +223,7 @@ async fn a_rotation_keeps_the_id_and_one_secret_before() {
         assert_eq!(which(&mut tx, &secrets[2]).await, None);
         assert_eq!(which(&mut tx, &secrets[3]).await, Some(SecretMatch::Current));
         let stale = ApiKey { version: 1, ..key.clone() };
-        let lost = tx.rotate_key(&stale, secrets[0].digest(), None, at(6000)).await;
+        let lost = tx.rotate_key(&operator(), &stale, secrets[0].digest(), None, at(6000)).await;
         assert!(matches!(lost, Err(StoreError::Again(_))));
         drop(tx);
         store.close().await;
@@ -238,7 +240,7 @@ async fn a_rush_of_a_hundred_at_quota_ten_makes_ten() {
             tokio::spawn(async move {
                 let mut tx = store.begin().await.unwrap();
                 let wish = new(&made(n, at(1000)), "prj_1", alice());
-                let creation = tx.create_key(&wish, 10, at(1000)).await.unwrap();
+                let creation = tx.create_key(&operator(), &wish, 10, at(1000)).await.unwrap();
                 let created = matches!(creation, KeyCreation::Created(_));
                 assert!(created || creation == KeyCreation::Full);
                 // Every third that was made is given up again: its place is free.
@@ -261,11 +263,14 @@ async fn a_rush_of_a_hundred_at_quota_ten_makes_ten() {
         let all = tx.list_keys("prj_1", &KeyFilter::default(), (None, 100), at(1000)).await.unwrap();
         tx.revoke_key(&all[0], "per_1", at(1001)).await.unwrap();
         let brief = NewApiKey { expires_at: Some(at(2000)), ..new(&made(500, at(1)), "prj_1", alice()) };
-        let created = tx.create_key(&brief, 10, at(1002)).await.unwrap();
+        let created = tx.create_key(&operator(), &brief, 10, at(1002)).await.unwrap();
         assert!(matches!(created, KeyCreation::Created(_)));
         let next = new(&made(501, at(1)), "prj_1", alice());
-        assert_eq!(tx.create_key(&next, 10, at(1999)).await.unwrap(), KeyCreation::Full);
-        assert!(matches!(tx.create_key(&next, 10, at(2000)).await.unwrap(), KeyCreation::Created(_)));
+        assert_eq!(tx.create_key(&operator(), &next, 10, at(1999)).await.unwrap(), KeyCreation::Full);
+        assert!(matches!(
+            tx.create_key(&operator(), &next, 10, at(2000)).await.unwrap(),
+            KeyCreation::Created(_)
+        ));
         tx.commit(at(2000)).await.unwrap();
         store.close().await;
     })
@@ -286,10 +291,12 @@ async fn a_key_needs_a_project_and_an_owner_that_may_act() {
             ("prj_2", account(), KeyCreation::NoOwner),
         ] {
             let wish = new(&made(1, at(1)), project, owner);
-            assert_eq!(tx.create_key(&wish, 10, at(1)).await.unwrap(), expected, "{wish:?}");
+            assert_eq!(tx.create_key(&operator(), &wish, 10, at(1)).await.unwrap(), expected, "{wish:?}");
         }
         let wish = new(&made(1, at(1)), "prj_1", account());
-        let KeyCreation::Created(key) = tx.create_key(&wish, 10, at(1)).await.unwrap() else { panic!() };
+        let KeyCreation::Created(key) = tx.create_key(&operator(), &wish, 10, at(1)).await.unwrap() else {
+            panic!()
+        };
         assert_eq!((key.owner_name.as_str(), &key.owner), ("ci", &account()));
         tx.commit(at(1)).await.unwrap();
         store.close().await;
@@ -317,10 +324,16 @@ async fn lists_are_filtered_and_paged_and_never_cross_a_tenant() {
             };
             // Five at the same moment, so that the id decides.
             let now = at(1000 + i64::from(n >= 5));
-            assert!(matches!(tx.create_key(&wish, 100, now).await.unwrap(), KeyCreation::Created(_)));
+            assert!(matches!(
+                tx.create_key(&operator(), &wish, 100, now).await.unwrap(),
+                KeyCreation::Created(_)
+            ));
         }
         let foreign = new(&made(99, at(1000)), "prj_2", alice());
-        assert!(matches!(tx.create_key(&foreign, 100, at(1000)).await.unwrap(), KeyCreation::Created(_)));
+        assert!(matches!(
+            tx.create_key(&operator(), &foreign, 100, at(1000)).await.unwrap(),
+            KeyCreation::Created(_)
+        ));
         tx.commit(at(2000)).await.unwrap();
 
         let mut tx = store.begin().await.unwrap();

@@ -28,7 +28,7 @@ async fn entries_are_seen_where_they_belong() {
         let store = open(url).await;
         let (alice, bob) = (meet(&store, "alice").await, meet(&store, "bob").await);
         let (organization, project) = home(&store, &alice).await;
-        let mut author = by(&alice);
+        let mut author = (*by(&alice)).clone();
         author.origin = Origin {
             at: at(1_700_000_000_123),
             address: Some("192.0.2.7".into()),
@@ -36,7 +36,7 @@ async fn entries_are_seen_where_they_belong() {
             request_id: Some("r-1".into()),
         };
         let edit = ProjectEdit { name: Some("tools"), models: None };
-        commit!(store, tx => tx.update_project(&author, &project, edit, None)).unwrap();
+        commit!(store, tx => tx.update_project(&author, &project, (edit, None), proof)).unwrap();
         let of_project = store.audit_page(AuditScope::Project(&project), i64::MAX, 50).await.unwrap();
         let named: Vec<_> = of_project.iter().map(|record| record.action.as_str()).collect();
         assert_eq!(named, ["project.update", "project.member.add", "project.create"], "newest first");

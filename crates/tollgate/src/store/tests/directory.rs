@@ -3,7 +3,8 @@
 use super::people::{key, make_id, meet, operator};
 use super::rig::{at, becomes_ready, on_both, options, write};
 use crate::store::{
-    Author, Change, DirectoryVerdict, Lease, Origin, Person, Slice, State, Store, SuspensionCause,
+    Author, Change, DirectoryVerdict, Lease, Origin, Person, Slice, StandingChange, State, Store,
+    SuspensionCause,
 };
 
 const ABSENT: DirectoryVerdict = DirectoryVerdict::Gone(SuspensionCause::DirectoryAbsent);
@@ -19,7 +20,9 @@ async fn obey(store: &Store, person: &Person, verdict: DirectoryVerdict) -> Opti
 
 async fn by_hand(store: &Store, person: &Person, suspended: bool) {
     let mut tx = store.begin().await.unwrap();
-    tx.set_person_suspended(&operator(), &person.id, suspended).await.unwrap();
+    let author = operator();
+    let change = if suspended { StandingChange::Suspend(&author) } else { StandingChange::Resume(&author) };
+    tx.set_person_suspended(change, &person.id).await.unwrap();
     tx.commit(at(9_000)).await.unwrap();
 }
 

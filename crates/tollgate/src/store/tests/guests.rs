@@ -80,7 +80,8 @@ async fn an_invitation_works_once_in_time_and_for_whom_it_is() {
         // The stronger role stays.
         invite(&store, &alice, &project, ("d4", None, Viewer)).await.unwrap();
         assert_eq!(accept(&store, &bob, "d4", None).await.unwrap(), Developer);
-        let late = crate::store::Author { origin: crate::store::Origin::here(at(9_000)), ..by(&carol) };
+        let late =
+            crate::store::Author { origin: crate::store::Origin::here(at(9_000)), ..(*by(&carol)).clone() };
         invite(&store, &alice, &project, ("d5", None, Owner)).await.unwrap();
         let expired = commit!(store, tx => tx.accept_invitation(&late, "d5", None));
         assert_eq!(refusal(expired), Refusal::Invitation);

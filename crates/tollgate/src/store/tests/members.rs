@@ -6,7 +6,9 @@ use tollgate_core::tenancy::{OrganizationRole, ProjectRole};
 
 use super::people::*;
 use super::rig::{becomes_ready, on_both, options};
-use crate::store::{AuditScope, Change, LeaversKeys, NewProject, Person, Refusal, State, Store, StoreError};
+use crate::store::{
+    AuditScope, Change, LeaversKeys, NewProject, Person, Refusal, StandingChange, State, Store, StoreError,
+};
 
 async fn open(url: String) -> std::sync::Arc<Store> {
     let store = Store::open(&options(url)).unwrap();
@@ -216,7 +218,8 @@ async fn service_accounts_have_names_of_their_own_and_take_their_keys_along() {
         key(&store, "s1", &project, &id).await;
         let at = (project.as_str(), id.as_str());
         let suspended =
-            commit!(store, tx => tx.set_service_account_suspended(&by(&alice), at, true)).unwrap();
+            commit!(store, tx => tx.set_service_account_suspended(StandingChange::Suspend(&by(&alice)), at))
+                .unwrap();
         assert_eq!((suspended.state, suspended.version), (State::Suspended, 2));
         assert_eq!(key_state(&store, "s1").await.0, "live");
         let stale = commit!(store, tx => tx.delete_service_account(&by(&alice), at, Some(1)));

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tollgate_core::ids::IdKind;
+use tollgate_core::recent::RecentProof;
 use tollgate_core::time::Timestamp;
 
 use super::rig::at;
 use crate::store::tx::on_tx;
-use crate::store::{AuditScope, Author, Contact, Origin, Person, Slice, Store, StoreError, Who};
+use crate::store::{AuditScope, Author, Contact, FreshAuthor, Origin, Person, Slice, Store, StoreError, Who};
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -63,12 +64,19 @@ pub async fn meet(store: &Store, subject: &str) -> Person {
     meet_with(store, subject, None).await
 }
 
-pub fn by(person: &Person) -> Author {
-    Author::person(&person.id, &person.username, false, Origin::here(at(3_000)))
+pub fn by(person: &Person) -> FreshAuthor {
+    let proof = RecentProof::judge(None, None, at(3_000)).unwrap();
+    let author = Author::person(&person.id, &person.username, false, Origin::here(at(3_000)));
+    FreshAuthor::new(author, proof)
 }
 
-pub fn operator() -> Author {
-    Author::operator("root", Origin::here(at(3_000)))
+pub fn operator() -> FreshAuthor {
+    FreshAuthor::operator("root", Origin::here(at(3_000)))
+}
+
+/// For edits that widen something.
+pub fn proof() -> Result<FreshAuthor, StoreError> {
+    Ok(operator())
 }
 
 pub fn who(person: &Person) -> Who<'_> {

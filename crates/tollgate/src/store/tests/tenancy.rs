@@ -7,8 +7,8 @@ use tollgate_core::tenancy::{OrganizationRole, ProjectRole};
 use super::people::*;
 use super::rig::{at, becomes_ready, on_both, options};
 use crate::store::{
-    Change, Contact, LeaversKeys, NewProject, Origin, ProjectEdit, Refusal, Slice, State, Store, StoreError,
-    Who,
+    Change, Contact, LeaversKeys, NewProject, Origin, ProjectEdit, Refusal, Slice, StandingChange, State,
+    Store, StoreError, Who,
 };
 
 async fn open(url: String) -> std::sync::Arc<Store> {
@@ -90,8 +90,14 @@ async fn strangers_see_nothing_and_change_nothing() {
             assert_eq!(store.project_access(who(&mallory), id).await.unwrap(), None);
             let (author, missing) = (by(&mallory), Refusal::Missing("project"));
             let edit = ProjectEdit { name: Some("mine"), models: None };
-            assert_eq!(refusal(commit!(store, tx => tx.update_project(&author, id, edit, None))), missing);
-            assert_eq!(refusal(commit!(store, tx => tx.set_project_suspended(&author, id, true))), missing);
+            assert_eq!(
+                refusal(commit!(store, tx => tx.update_project(&author, id, (edit, None), proof))),
+                missing
+            );
+            assert_eq!(
+                refusal(commit!(store, tx => tx.set_project_suspended(StandingChange::Suspend(&author), id))),
+                missing
+            );
             assert_eq!(refusal(commit!(store, tx => tx.delete_project(&author, id, None))), missing);
             let role = ProjectRole::Owner;
             assert_eq!(
@@ -134,20 +140,26 @@ async fn projects_are_edited_by_version_suspended_and_ended() {
         let (organization, project) = home(&store, &alice).await;
         let author = by(&alice);
         let edit = ProjectEdit { name: Some("research"), models: Some(&ModelPolicy::None) };
-        let edited = commit!(store, tx => tx.update_project(&author, &project, edit, Some(1))).unwrap();
+        let edited =
+            commit!(store, tx => tx.update_project(&author, &project, (edit, Some(1)), proof)).unwrap();
         assert_eq!(
             (edited.name.as_str(), &edited.models, edited.version),
             ("research", &ModelPolicy::None, 2)
         );
         let stale = Refusal::Stale { thing: "project", version: 2 };
-        assert_eq!(refusal(commit!(store, tx => tx.update_project(&author, &project, edit, Some(1)))), stale);
-        let same = commit!(store, tx => tx.update_project(&author, &project, edit, None)).unwrap();
+        assert_eq!(
+            refusal(commit!(store, tx => tx.update_project(&author, &project, (edit, Some(1)), proof))),
+            stale
+        );
+        let same = commit!(store, tx => tx.update_project(&author, &project, (edit, None), proof)).unwrap();
         assert_eq!(same.version, 2, "an edit that changes nothing is none");
-        let suspended = commit!(store, tx => tx.set_project_suspended(&author, &project, true)).unwrap();
+        let suspended =
+            commit!(store, tx => tx.set_project_suspended(StandingChange::Suspend(&author), &project))
+                .unwrap();
         assert_eq!(suspended.state, State::Suspended);
         let access = store.project_access(who(&alice), &project).await.unwrap().unwrap();
         assert_eq!(access.project.state, State::Suspended, "its people still see it");
-        commit!(store, tx => tx.set_project_suspended(&author, &project, false)).unwrap();
+        commit!(store, tx => tx.set_project_suspended(StandingChange::Resume(&author), &project)).unwrap();
 
         key(&store, "k1", &project, &alice.id).await;
         commit!(store, tx => tx.delete_project(&author, &project, None)).unwrap();
@@ -156,7 +168,9 @@ async fn projects_are_edited_by_version_suspended_and_ended() {
         assert!(changes(&store).await.contains(&Change::Key("k1".into())));
         let missing = Refusal::Missing("project");
         assert_eq!(
-            refusal(commit!(store, tx => tx.set_project_suspended(&author, &project, false))),
+            refusal(
+                commit!(store, tx => tx.set_project_suspended(StandingChange::Resume(&author), &project))
+            ),
             missing
         );
         // A new one of the same name has its own id and nothing of the old one.
@@ -196,10 +210,10 @@ async fn organizations_end_with_their_projects() {
         let needed = Refusal::OrganizationRoleNeeded(OrganizationRole::Admin);
         assert_eq!(refusal(commit!(store, tx => tx.delete_organization(&by(&bob), &acme, None))), needed);
         assert_eq!(
-            refusal(commit!(store, tx => tx.set_organization_suspended(&by(&alice), &acme, true))),
+            refusal(commit!(store, tx => tx.set_organization_suspended(StandingChange::Suspend(&by(&alice)), &acme))),
             Refusal::PlatformAdminNeeded
         );
-        commit!(store, tx => tx.set_organization_suspended(&operator(), &acme, true)).unwrap();
+        commit!(store, tx => tx.set_organization_suspended(StandingChange::Suspend(&operator()), &acme)).unwrap();
         let access = store.project_access(who(&bob), &id).await.unwrap().unwrap();
         assert_eq!((access.project.state, access.organization_state), (State::Active, State::Suspended));
         assert_eq!(key_state(&store, "k2").await.0, "live", "a suspension touches no key");
@@ -227,17 +241,23 @@ async fn people_are_suspended_without_touching_their_keys() {
         let (_, project) = home(&store, &alice).await;
         key(&store, "k3", &project, &alice.id).await;
         assert_eq!(
-            refusal(commit!(store, tx => tx.set_person_suspended(&by(&alice), &alice.id, false))),
+            refusal(
+                commit!(store, tx => tx.set_person_suspended(StandingChange::Resume(&by(&alice)), &alice.id))
+            ),
             Refusal::PlatformAdminNeeded
         );
-        let suspended = commit!(store, tx => tx.set_person_suspended(&operator(), &alice.id, true)).unwrap();
+        let suspended =
+            commit!(store, tx => tx.set_person_suspended(StandingChange::Suspend(&operator()), &alice.id))
+                .unwrap();
         assert_eq!((suspended.state, suspended.last_seen_at), (State::Suspended, alice.last_seen_at));
         assert_eq!(meet(&store, "alice").await.state, State::Suspended, "a login does not lift it");
         assert_eq!(key_state(&store, "k3").await.0, "live");
         assert_eq!(changes(&store).await.last(), Some(&Change::Person(alice.id.clone())));
         let unknown = make_id(IdKind::Person);
         assert_eq!(
-            refusal(commit!(store, tx => tx.set_person_suspended(&operator(), &unknown, true))),
+            refusal(
+                commit!(store, tx => tx.set_person_suspended(StandingChange::Suspend(&operator()), &unknown))
+            ),
             Refusal::Missing("person")
         );
         store.close().await;

@@ -7,7 +7,7 @@ use tollgate::entropy::{Entropy as _, SystemEntropy};
 use tollgate::store::api_keys::KeyOwner;
 use tollgate_core::apikey::NewKey;
 
-use super::{Replicas, now};
+use super::{Replicas, now, operator};
 use crate::harness::tollgate::run;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +49,7 @@ async fn a_rotation_overlaps_for_as_long_as_it_says() {
     rig.all_permit(&made.text).await;
     let until = now().plus_secs(2);
     let mut tx = rig.store.begin().await.unwrap();
-    tx.rotate_key(&made.key, next.digest(), Some(until), now()).await.unwrap();
+    tx.rotate_key(&operator(), &made.key, next.digest(), Some(until), now()).await.unwrap();
     tx.commit(now()).await.unwrap();
     rig.all_permit(&next.reveal()).await;
     for checker in &rig.checkers {

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tollgate::clock::{Clock as _, SystemClock};
 use tollgate::entropy::{Entropy as _, SystemEntropy};
 use tollgate::store::api_keys::{ApiKey, KeyCreation, KeyOwner, NewApiKey};
-use tollgate::store::{Store, StoreOptions};
+use tollgate::store::{FreshAuthor, Origin, Store, StoreOptions};
 use tollgate_core::apikey::NewKey;
 use tollgate_core::caller::KeyLimits;
 use tollgate_core::jwt::Algorithm;
@@ -81,6 +81,11 @@ fn wish(new: &NewKey) -> NewApiKey {
     }
 }
 
+/// Whoever writes in these tests.
+pub fn operator() -> FreshAuthor {
+    FreshAuthor::operator("root", Origin::here(now()))
+}
+
 impl Replicas {
     /// Starts everything; `None` is a visible skip.
     async fn start(count: usize) -> Option<Self> {
@@ -135,7 +140,8 @@ impl Replicas {
         let new = NewKey::make(now(), |buffer| SystemEntropy.fill(buffer)).unwrap();
         let wish = NewApiKey { owner, project_id: project.into(), ..wish(&new) };
         let mut tx = self.store.begin().await.unwrap();
-        let KeyCreation::Created(key) = tx.create_key(&wish, 1_000_000, now()).await.unwrap() else {
+        let KeyCreation::Created(key) = tx.create_key(&operator(), &wish, 1_000_000, now()).await.unwrap()
+        else {
             panic!("the key was not made")
         };
         tx.commit(now()).await.unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::world::{ROLES, World};
-use super::{operations, samples};
+use super::{operations, proof, samples};
 
 const HEAD: &str = "\
 Who may do what through the API (/api/v1): the status that each role gets at each endpoint, in a world where every id
@@ -19,6 +19,9 @@ manager    of the project                    key       an API key of the develop
 404 hides what is not visible to the caller. 403 is for what they see and may not do. Keys below /api-keys are those of
 the caller's personal project; the one here is the developer's. So is the session below /me/sessions.
 
+The last column says whether the endpoint asks for a recent proof of who is there (docs/login.md): asked is always, wider
+when the change gives more than there was, - never.
+
 ";
 
 /// One row for each operation, one column for each role.
@@ -28,7 +31,7 @@ async fn table(world: &World) -> String {
     for role in ROLES {
         let _ = write!(text, "{role:>10}");
     }
-    text.push('\n');
+    text.push_str("     proof\n");
     // A try that changed something spoils the world for the next one; one that did not, does not.
     let mut untouched = None;
     for (method, template) in operations() {
@@ -38,6 +41,7 @@ async fn table(world: &World) -> String {
             panic!("{method} {template} has a parameter without an id in access/world.rs")
         });
         let _ = write!(text, "{:<85}", format!("{method:<7}{template}"));
+        let mut may = None;
         for role in ROLES {
             let awake = match untouched.take() {
                 Some(awake) => awake,
@@ -48,6 +52,9 @@ async fn table(world: &World) -> String {
             let status = reply.status.as_u16();
             assert!(status < 500 && status != 405, "{method} {path} as {role}: {status} {}", reply.body);
             let _ = write!(text, "{status:>10}");
+            if status < 300 {
+                may = may.or(Some(role));
+            }
             if method == "GET" || status >= 400 {
                 assert_eq!(awake.written().await, before, "{method} {path} as {role} wrote something");
                 untouched = Some(awake);
@@ -55,7 +62,11 @@ async fn table(world: &World) -> String {
                 awake.end().await;
             }
         }
-        text.push('\n');
+        if let Some(awake) = untouched.take() {
+            awake.end().await;
+        }
+        let proof = proof::column(world, (&method, &template), may).await;
+        let _ = writeln!(text, "{proof:>10}");
     }
     if let Some(awake) = untouched {
         awake.end().await;
@@ -63,7 +74,7 @@ async fn table(world: &World) -> String {
     text
 }
 
-fn committed() -> PathBuf {
+pub fn committed() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/access-matrix.txt")
 }
 
@@ -101,7 +112,7 @@ fn rights_grow_with_the_role() {
     let rows = table.lines().filter(|line| line.contains("{project_id}"));
     let mut seen = 0;
     for row in rows {
-        let statuses: Vec<u16> = row[85..].split_whitespace().map(|status| status.parse().unwrap()).collect();
+        let statuses: Vec<u16> = row[85..].split_whitespace().filter_map(|word| word.parse().ok()).collect();
         let [anonymous, stranger, viewer, developer, manager, owner, member, admin, platform, key] =
             statuses[..]
         else {

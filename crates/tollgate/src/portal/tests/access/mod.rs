@@ -4,6 +4,7 @@
 mod assignment;
 mod isolation;
 mod matrix;
+mod proof;
 pub mod samples;
 pub mod world;
 

@@ -52,6 +52,23 @@ pub fn body(world: &World, method: &str, template: &str) -> Option<Value> {
     Some(found)
 }
 
+/// A query and a body by which an operation gives more than there was; `None` when it cannot, or always does.
+pub fn wider(world: &World, method: &str, template: &str) -> Option<(String, Value)> {
+    let found = match (method, template) {
+        ("PUT", "/api-keys/{key_id}") => (String::new(), json!({"expires_at": "never"})),
+        ("PATCH", "/projects/{project_id}" | "/projects/{project_id}/keys/{key_id}") => {
+            (String::new(), json!({"models": "all"}))
+        }
+        (
+            "DELETE",
+            "/projects/{project_id}/members/{person_id}"
+            | "/organizations/{organization_id}/members/{person_id}",
+        ) => (format!("?keys=hand_over&to={}", world.ids["heir"]), Value::Null),
+        _ => return None,
+    };
+    Some(found)
+}
+
 /// The path with these ids; `None` when one of its parameters has none.
 pub fn path(template: &str, id: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut path = template.to_owned();

@@ -10,9 +10,10 @@ use tollgate_core::ids::IdKind;
 use tollgate_core::time::Timestamp;
 
 use crate::clock::Clock as _;
+use crate::portal::PortalOptions;
 use crate::portal::tests::rig::{ADMINS, Api};
 use crate::store::tests::rig::Postgres;
-use crate::store::{AuditScope, Author, NewSession, Origin, SecretDigest};
+use crate::store::{AuditScope, FreshAuthor, NewSession, Origin, SecretDigest};
 
 /// Who tries, from nobody to the administrator of the deployment.
 pub const ROLES: [&str; 10] = [
@@ -99,7 +100,7 @@ impl World {
         }
         let founder = api.token("founder", &[]);
         let organization = IdKind::Organization.make(Timestamp::from_millis(1), [1; 10]);
-        let author = Author::operator("root", Origin::here(Timestamp::from_millis(1)));
+        let author = FreshAuthor::operator("root", Origin::here(Timestamp::from_millis(1)));
         let mut tx = api.store.begin().await.unwrap();
         let new = (organization.as_str(), "acme", false);
         tx.create_organization(&author, new, &people["founder"]).await.unwrap();
@@ -108,7 +109,7 @@ impl World {
             let path = format!("/organizations/{organization}/members/{}", people[name]);
             api.call("PUT", &path, &founder, json!({"role": role})).await.expect(200);
         }
-        let wish = json!({"organization_id": organization, "name": "research"});
+        let wish = json!({"organization_id": organization, "name": "research", "models": ["gpt-*"]});
         let project = id(&api.call("POST", "/projects", &founder, wish).await.expect(201));
         for name in ["viewer", "developer", "manager", "owner"] {
             let path = format!("/projects/{project}/members/{}", people[name]);
@@ -124,8 +125,12 @@ impl World {
         };
         let account = make(&format!("{below}/service-accounts"), "founder", json!({"name": "ci"})).await;
         let invitation = make(&format!("{below}/invitations"), "founder", json!({"role": "viewer"})).await;
-        let key = make(&format!("{below}/keys"), "developer", json!({"name": "laptop"})).await;
-        let personal = make("/api-keys", "developer", json!({"name": "home"})).await;
+        let key =
+            make(&format!("{below}/keys"), "developer", json!({"name": "laptop", "models": ["gpt-4o"]}))
+                .await;
+        let personal =
+            make("/api-keys", "developer", json!({"name": "home", "expires_at": "2027-03-01T00:00:00Z"}))
+                .await;
         let mapping = json!({"issuer": "one", "group": "staff", "role": "member"});
         let mapping =
             make(&format!("/organizations/{organization}/group-mappings"), "founder", mapping).await;
@@ -136,6 +141,7 @@ impl World {
             ("organization_id", organization),
             ("project_id", project),
             ("person_id", people["guest"].clone()),
+            ("heir", people["developer"].clone()),
             ("service_account_id", id(&account)),
             ("invitation_id", id(&invitation)),
             ("key_id", id(&key)),
@@ -154,6 +160,11 @@ impl World {
 
     /// A copy of it, awake. On a server there is one at a time: [`Awake::end`] makes it as it was.
     pub async fn copy(&self) -> Awake<'_> {
+        self.copy_with(|_| {}).await
+    }
+
+    /// As [`World::copy`], with other options.
+    pub async fn copy_with(&self, change: impl FnOnce(&mut PortalOptions)) -> Awake<'_> {
         match &self.place {
             Place::Lite(asleep) => {
                 let dir = tempfile::tempdir().unwrap();
@@ -161,11 +172,11 @@ impl World {
                     let file = file.unwrap();
                     std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
                 }
-                let api = Api::on(url(&dir.path().join("tollgate.db"))).await;
+                let api = Api::on_with(url(&dir.path().join("tollgate.db")), change).await;
                 Awake { api, _dir: Some(dir), server: None }
             }
             Place::Server(postgres) => {
-                let api = Api::on_with(postgres.url(), |_| {}).await;
+                let api = Api::on_with(postgres.url(), change).await;
                 Awake { api, _dir: None, server: Some(postgres) }
             }
         }

@@ -184,7 +184,10 @@ async fn what_is_suspended_above_is_shown_and_takes_no_new_keys() {
     let key = scene.named("a").await;
     let suspend = async |suspended: bool| {
         let mut tx = scene.api.store.begin().await.unwrap();
-        tx.set_project_suspended(&scene.system(), &scene.project, suspended).await.unwrap();
+        let author = scene.system();
+        let change =
+            if suspended { StandingChange::Suspend(&author) } else { StandingChange::Resume(&author) };
+        tx.set_project_suspended(change, &scene.project).await.unwrap();
         tx.commit(scene.now()).await.unwrap();
     };
     suspend(true).await;

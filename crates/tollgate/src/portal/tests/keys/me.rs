@@ -77,11 +77,11 @@ async fn a_key_that_does_not_work_learns_nothing() {
     assert_eq!(refused(&secret).await, unknown, "the overlap is over");
 
     let mut tx = scene.api.store.begin().await.unwrap();
-    tx.set_project_suspended(&scene.system(), &scene.project, true).await.unwrap();
+    tx.set_project_suspended(StandingChange::Suspend(&scene.system()), &scene.project).await.unwrap();
     tx.commit(scene.now()).await.unwrap();
     assert_eq!(refused(text(&rotated, "secret")).await, unknown);
     let mut tx = scene.api.store.begin().await.unwrap();
-    tx.set_project_suspended(&scene.system(), &scene.project, false).await.unwrap();
+    tx.set_project_suspended(StandingChange::Resume(&scene.system()), &scene.project).await.unwrap();
     tx.commit(scene.now()).await.unwrap();
     scene.by_key(text(&rotated, "secret"), "api-key").await.expect(200);
     scene.api.pass(std::time::Duration::from_secs(86_400));

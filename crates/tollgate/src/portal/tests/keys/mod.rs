@@ -14,7 +14,7 @@ use tollgate_core::tenancy::ProjectRole;
 use super::rig::{Api, Reply};
 use crate::portal::PortalOptions;
 use crate::store::tests::rig::{Postgres, lite};
-use crate::store::{AuditScope, Author, Origin};
+use crate::store::{AuditScope, FreshAuthor, Origin, StandingChange};
 
 /// An API in which alice has a personal project.
 struct Scene {
@@ -53,8 +53,8 @@ impl Scene {
         crate::clock::Clock::now(&*self.api.clock)
     }
 
-    fn system(&self) -> Author {
-        Author::system(Origin::here(self.now()))
+    fn system(&self) -> FreshAuthor {
+        FreshAuthor::system(Origin::here(self.now()))
     }
 
     fn keys(&self) -> String {
