@@ -1,6 +1,7 @@
 //! Connections to a SQLite file: one that writes, one for the views that only reads, and the look at the file before either
 //! is believed.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use sqlx::Connection as _;
@@ -48,11 +49,71 @@ pub(super) fn pools(options: &StoreOptions) -> Result<(SqlitePool, SqlitePool), 
     }
     // SQLite itself undoes a transaction that meets a full disk, and then refuses sqlx's attempt to do so: the connection
     // would pass for one within a transaction for good.
-    let main = pool().before_acquire(|connection, _| {
+    let file = plain.get_filename().to_owned();
+    keep_private(&file);
+    let main = pool().after_connect(move |_, _| {
+        // The file may have been made by this very connection.
+        narrow(&file);
+        Box::pin(async { Ok(()) })
+    });
+    let main = main.before_acquire(|connection, _| {
         let usable = !connection.is_in_transaction();
         Box::pin(async move { Ok(usable) })
     });
     Ok((main.connect_lazy_with(writes), pool().connect_lazy_with(plain.read_only(true))))
+}
+
+/// Makes the file, when it is not there, for its owner alone whatever the umask: it will hold digests of keys, people and the
+/// audit log. SQLite gives the files beside it the same mode.
+fn keep_private(file: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // Whatever fails here (there is one, no such directory) is said by the connection, which comes to the same file.
+    drop(options.open(file));
+    narrow(file);
+}
+
+/// Takes the rights of group and others from the files of a database, or says that it cannot.
+#[cfg(unix)]
+fn narrow(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    for part in parts(file) {
+        let Ok(found) = std::fs::metadata(&part) else { continue };
+        let mode = found.permissions().mode();
+        if !found.is_file() || mode & 0o077 == 0 {
+            continue;
+        }
+        let private = std::fs::Permissions::from_mode(mode & 0o700);
+        match std::fs::set_permissions(&part, private) {
+            Ok(()) => {
+                tracing::info!(
+                    "{}: was open to group or others; it is its owner's alone now",
+                    part.display()
+                );
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "{}: others may read it, and its mode cannot be changed: {error}; chmod 600 it",
+                    part.display()
+                );
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn narrow(_: &Path) {}
+
+/// The database and what SQLite keeps beside it.
+#[cfg(unix)]
+fn parts(file: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|end| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(end);
+        name.into()
+    })
 }
 
 /// Looks through every page of the file.

@@ -213,3 +213,37 @@ async fn a_file_with_a_lost_page_is_refused_and_never_half_believed() {
     let store = desk.anew().await;
     assert!(holds(&store, 39, 3000).await);
 }
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn hard_the_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let modes = |dir: &Path| -> Vec<(String, u32)> {
+        let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+        let mode = |file: &std::fs::DirEntry| file.metadata().unwrap().permissions().mode() & 0o777;
+        files.map(|file| (file.file_name().into_string().unwrap(), mode(&file))).collect()
+    };
+    let desk = Desk::new().await;
+    put(&desk.store, 1, 10).await.unwrap();
+    let made = modes(desk.dir.path());
+    assert!(made.len() >= 3, "the log and its index are there: {made:?}");
+    assert!(made.iter().all(|(_, mode)| *mode == 0o600), "{made:?}");
+
+    // One of an older release, which obeyed the umask; and it still holds what it held.
+    for (name, _) in &made {
+        let open = std::fs::Permissions::from_mode(0o664);
+        std::fs::set_permissions(desk.dir.path().join(name), open).unwrap();
+    }
+    let again = desk.anew().await;
+    let narrowed = modes(desk.dir.path());
+    assert!(narrowed.iter().all(|(_, mode)| *mode == 0o600), "{narrowed:?}");
+    assert!(holds(&again, 1, 10).await);
+    again.close().await;
+    desk.store.close().await;
+
+    // A file that only its owner reads stays as it is.
+    let file = desk.file("");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
+    drop(Store::open(&options(lite(desk.dir.path()))).unwrap());
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o400);
+}
