@@ -157,9 +157,10 @@ fn authorize_key(key: &KeyRecord, route: &Route, client: Option<IpAddr>) -> Resu
     check_standing(key)?;
     let limits = &key.limits;
     if !limits.addresses.allows(client) {
-        let from =
-            client.map_or_else(|| "an address that the gateway did not tell".into(), |ip| ip.to_string());
-        let reason = format!("the key may not be used from {from}");
+        let reason = match client {
+            Some(address) => format!("the key may not be used from {address}"),
+            None => "the key is bound to addresses, and the gateway did not tell the client's".to_owned(),
+        };
         return Err(Denial::new(DenialCode::AddressNotAllowed, reason));
     }
     if !limits.routes.allows(&route.name) {

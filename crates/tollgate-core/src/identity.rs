@@ -144,12 +144,48 @@ impl IdentityHeaders {
         self.names.iter().find(|(known, _)| *known == fact).map_or(fact.default_header(), |(_, name)| name)
     }
 
+    /// Whether a backend could read this header of a request (name in lower case) as one of ours, though it is not one that is
+    /// set: everything below `x-tollgate-`, and every identity header with other separators. Many frameworks fold `-`, `_` and
+    /// `.` into one: CGI and WSGI make `HTTP_X_TOLLGATE_USER` of all three.
+    pub fn is_alias(&self, name: &str) -> bool {
+        let own = name.as_bytes().get(..OWN_PREFIX.len()).is_some_and(|start| folds(start, OWN_PREFIX));
+        let known = self.headers().any(|(known, _)| known == name);
+        !known && (own || self.headers().any(|(known, _)| folds(name.as_bytes(), known.as_bytes())))
+    }
+
+    /// The spellings with `.` in the place of some `-`, for a gateway whose requests are not known with all their headers.
+    /// Spellings with `_` are refused by every configuration that the manual gives for such a gateway.
+    pub fn dotted(&self) -> Vec<String> {
+        self.headers().flat_map(|(name, _)| dotted(name)).collect()
+    }
+
     /// Every header with what fills it. A header that nothing fills is removed.
     pub fn headers(&self) -> impl Iterator<Item = (&str, Filling)> {
         let compatibility = if self.compatibility { COMPATIBILITY.as_slice() } else { &[] };
         let own = self.names.iter().map(|(fact, name)| (name.as_str(), Filling::Caller(*fact)));
         own.chain(compatibility.iter().copied())
     }
+}
+
+/// The beginning of every header that only this project sets, whatever the names in the configuration.
+const OWN_PREFIX: &[u8] = b"x-tollgate-";
+/// Separators of a name that are varied, so 32 spellings at most; those after them stay.
+const MAX_VARIED: usize = 5;
+
+/// Whether two names are one but for their separators.
+fn folds(name: &[u8], known: &[u8]) -> bool {
+    let separates = |byte: u8| matches!(byte, b'-' | b'_' | b'.');
+    name.len() == known.len() && name.iter().zip(known).all(|(a, b)| a == b || separates(*a) && separates(*b))
+}
+
+/// Every spelling of `name` with at least one `-` as `.`.
+fn dotted(name: &str) -> Vec<String> {
+    let at: Vec<usize> = name.match_indices('-').map(|(at, _)| at).take(MAX_VARIED).collect();
+    let spelling = |choice: usize| {
+        let chosen = |here| at.iter().position(|at| *at == here).is_some_and(|nth| choice >> nth & 1 == 1);
+        name.char_indices().map(|(here, c)| if chosen(here) { '.' } else { c }).collect()
+    };
+    (1..1 << at.len()).map(spelling).collect()
 }
 
 /// Encodes a value so that nothing raw leaves: printable ASCII stands for itself, except `%`; every other byte is
@@ -243,6 +279,52 @@ mod tests {
         let encoded = encode_list(&groups);
         assert!(encoded.len() <= MAX_VALUE_BYTES);
         assert!(encoded.split(',').zip(&groups).all(|(sent, group)| sent == group));
+    }
+
+    #[test]
+    fn v8_every_other_spelling_of_an_identity_header_is_known() {
+        let mut headers = IdentityHeaders::default();
+        headers.rename(Fact::Email, "company-mail");
+        let others = [
+            "x-tollgate-user",
+            "company-mail",
+            "x-account-id",
+            "x-api-key",
+            "authorization",
+            "",
+            "x-tollgat\u{e9}-",
+        ];
+        for name in others {
+            assert!(!headers.is_alias(name), "{name}");
+        }
+        for name in
+            ["x.tollgate.user", "x_tollgate-user", "x-tollgate_key.id", "x-tollgate-anything", "company.mail"]
+        {
+            assert!(headers.is_alias(name), "{name}");
+        }
+        assert!(headers.is_alias("x-tollgate-email"), "renamed, so that nobody sets the old name");
+        let headers = headers.with_compatibility(true);
+        for name in ["x.account.id", "x-account_id", "x_api-key.id", "x.model-policy", "x-allowed.models"] {
+            assert!(headers.is_alias(name), "{name}");
+        }
+        assert!(!headers.is_alias("x-account-id"));
+        let dotted = headers.dotted();
+        for name in ["x.tollgate.user", "x-tollgate.user", "x.tollgate-user", "x.api.key.id", "company.mail"]
+        {
+            assert!(dotted.iter().any(|other| other == name), "{name}: {dotted:?}");
+        }
+        assert!(dotted.iter().all(|name| headers.is_alias(name)), "{dotted:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn v8_whatever_separators_are_used(separators in "[-_.]{3}", which in 0..9_usize) {
+            let headers = IdentityHeaders::default();
+            let name = headers.name(Fact::ALL[which]).to_owned();
+            let mut separators = separators.chars();
+            let other: String = name.chars().map(|c| if c == '-' { separators.next().unwrap() } else { c }).collect();
+            prop_assert_eq!(headers.is_alias(&other), other != name);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::caller::Caller;
 use crate::check::Verdict;
 use crate::denial::{Denial, DenialClass, DenialCode};
 use crate::dialect::Dialect;
-use crate::identity::{self, Fact, Filling, MAX_VALUE_BYTES, ModelFact};
+use crate::identity::{self, Fact, Filling, IdentityHeaders, MAX_VALUE_BYTES, ModelFact};
 use crate::input::{CheckId, CheckInput};
 use crate::models::{self, ModelCatalogue, ModelScope};
 use crate::permit::Permit;
@@ -31,6 +31,8 @@ pub enum Reply<'p> {
 pub struct Allow<'p> {
     set: Vec<(&'p str, Cow<'p, str>)>,
     remove: Vec<&'p str>,
+    aliases: Vec<String>,
+    identity: &'p IdentityHeaders,
     remove_query: Option<&'p str>,
     metadata: Vec<(&'static str, Cow<'p, str>)>,
 }
@@ -62,6 +64,17 @@ impl<'p> Allow<'p> {
     /// Headers to remove before the backend sees the request.
     pub fn remove(&self) -> &[&str] {
         &self.remove
+    }
+
+    /// Headers of this request that a backend could take for an identity header, because only their separators differ. To be
+    /// removed too.
+    pub fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+
+    /// The names of identity headers, for a door that does not see all headers of a request.
+    pub const fn identity(&self) -> &'p IdentityHeaders {
+        self.identity
     }
 
     /// The query parameter to remove: the one that carried the credential.
@@ -129,7 +142,7 @@ impl<'p> Reply<'p> {
     ) -> Self {
         match verdict {
             Ok(permit) => {
-                let allow = allow(permit, policy, check_id);
+                let allow = allow(permit, input, policy, check_id);
                 let asked = input.map(|i| &i.target).filter(|target| ModelCatalogue::is_asked_for(target));
                 match (&permit.route().models.catalogue, asked) {
                     (Some(catalogue), Some(target)) => {
@@ -143,7 +156,12 @@ impl<'p> Reply<'p> {
     }
 }
 
-fn allow<'p>(permit: &'p Permit<'_>, policy: &'p Policy, check_id: CheckId) -> Allow<'p> {
+fn allow<'p>(
+    permit: &'p Permit<'_>,
+    input: Option<&CheckInput<'_>>,
+    policy: &'p Policy,
+    check_id: CheckId,
+) -> Allow<'p> {
     let check_id = check_id.to_string();
     let mut set = Vec::with_capacity(Fact::ALL.len());
     let mut remove = Vec::new();
@@ -171,9 +189,11 @@ fn allow<'p>(permit: &'p Permit<'_>, policy: &'p Policy, check_id: CheckId) -> A
     if !permit.route().forward_credential {
         remove.extend(policy.credential_headers.iter().map(|place| place.name.as_str()));
     }
+    let names = input.into_iter().flat_map(|input| input.headers.iter()).map(|(name, _)| name);
+    let aliases = names.filter(|name| policy.identity.is_alias(name)).map(str::to_owned).collect();
     let remove_query =
         permit.route().query_credential.as_deref().filter(|_| !permit.route().forward_credential);
-    Allow { set, remove, remove_query, metadata }
+    Allow { set, remove, aliases, identity: &policy.identity, remove_query, metadata }
 }
 
 fn value<'p>(fact: Fact, caller: Option<&'p Caller>, check_id: &str) -> Option<Cow<'p, str>> {

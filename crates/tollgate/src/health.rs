@@ -42,7 +42,7 @@ pub struct Component {
     detail: String,
 }
 
-/// The answer of `/health/ready`.
+/// The answer of `/health/ready` on the metrics port; on the people's port only its yes or no.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     status: Condition,
@@ -92,12 +92,18 @@ impl Health {
         Report { status, components }
     }
 
-    /// `/health` and `/health/ready`.
+    /// `/health` and `/health/ready` of the people's port: ready or not, and nothing of what the process is made of, since
+    /// anybody may ask.
     pub fn router(self) -> Router {
         Router::new()
             .route("/health", get(async || Json(serde_json::json!({"status": "live"}))))
             .route("/health/ready", get(ready))
             .with_state(self)
+    }
+
+    /// `/health/ready` of the metrics port, part by part: for operators and their tools.
+    pub fn details_router(self) -> Router {
+        Router::new().route("/health/ready", get(ready_in_detail)).with_state(self)
     }
 }
 
@@ -109,6 +115,10 @@ impl Report {
         if parts.is_empty() { "ready".to_owned() } else { parts.join("; ") }
     }
 
+    fn code(&self) -> StatusCode {
+        if self.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+    }
+
     /// Whether checks should be sent here.
     pub fn is_ready(&self) -> bool {
         self.status < Condition::NotReady
@@ -117,8 +127,13 @@ impl Report {
 
 async fn ready(State(health): State<Health>) -> Response {
     let report = health.report().await;
-    let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(report)).into_response()
+    let word = if report.is_ready() { "ready" } else { "not_ready" };
+    (report.code(), Json(serde_json::json!({"status": word}))).into_response()
+}
+
+async fn ready_in_detail(State(health): State<Health>) -> Response {
+    let report = health.report().await;
+    (report.code(), Json(report)).into_response()
 }
 
 fn issuer(status: &IssuerStatus) -> Component {

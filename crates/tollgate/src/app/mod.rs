@@ -204,13 +204,14 @@ impl App {
             check: check_port.local_addr()?,
             metrics: metrics_port.local_addr()?,
         };
-        let (grpc_router, grpc_health) = grpc::router(Arc::clone(&gate));
+        let (grpc_router, grpc_health) =
+            grpc::router(Arc::clone(&gate), options::client_source(&settings.server.grpc.client_address));
         let http_doors = http::router(Arc::clone(&gate), options::http_doors(&settings));
         for (port, router) in [
             (http_port, health.clone().router().merge(portal::router(portal.clone()))),
             (grpc_port, grpc_router),
             (check_port, http_doors),
-            (metrics_port, metrics_router(Arc::clone(&metrics))),
+            (metrics_port, metrics_router(Arc::clone(&metrics)).merge(health.clone().details_router())),
         ] {
             let jitter = Arc::clone(&jitter);
             tasks

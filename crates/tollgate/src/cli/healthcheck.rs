@@ -14,7 +14,8 @@ use crate::config::{Sources, load};
 /// What to ask.
 #[derive(Debug, Args)]
 pub struct HealthcheckArgs {
-    /// The address to ask; by default the configured `server.http.listen`.
+    /// The address to ask; by default the configured `server.metrics.listen`, which says what is not ready, and for --live
+    /// `server.http.listen`.
     #[arg(long)]
     address: Option<SocketAddr>,
     /// Ask only whether the process lives.
@@ -29,7 +30,10 @@ pub struct HealthcheckArgs {
 pub fn run(path: Option<&Path>, args: &HealthcheckArgs) -> anyhow::Result<ExitCode> {
     let mut address = match args.address {
         Some(address) => address,
-        None => load(&Sources::of_process(path)).context("the configuration")?.settings.server.http.listen.0,
+        None => {
+            let server = load(&Sources::of_process(path)).context("the configuration")?.settings.server;
+            if args.live { server.http.listen.0 } else { server.metrics.listen.0 }
+        }
     };
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

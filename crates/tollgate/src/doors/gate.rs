@@ -165,7 +165,7 @@ impl Gate {
         rulebook: &'a Rulebook,
         record: &Record<'_>,
     ) -> Verdict<'a> {
-        self.decisions.received(record.origin.peer);
+        self.decisions.received(record.origin.client.address().or(record.origin.peer));
         if matches!(input.credential, Ok(Some(Credential::Jwt(_)))) {
             self.decisions.validating_token();
         }
@@ -255,6 +255,8 @@ impl Record<'_> {
             method: input.map(|i| i.target.method),
             host: input.map(|i| i.target.host.as_ref()),
             path: input.map(|i| i.target.path.as_ref()),
+            client: self.origin.client.address(),
+            client_problem: self.origin.client.problem(),
             peer: self.origin.peer,
             request_id: self.origin.request_id,
             latency: self.start.elapsed(),

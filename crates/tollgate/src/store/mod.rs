@@ -4,6 +4,7 @@
 //! migrates in the background, and heals by itself.
 
 mod access;
+mod address_use;
 pub mod api_keys;
 pub mod audit;
 mod audit_log;
@@ -48,6 +49,7 @@ use thiserror::Error;
 use tokio::sync::{OnceCell, watch};
 
 pub use access::{OrganizationAccess, ProjectAccess, Who};
+pub use address_use::{AddressUse, address_use};
 pub use api_keys::KeyUse;
 pub use audit::{ActorKind, AuditEntry};
 pub use audit_log::{AuditActor, AuditRecord, AuditScope, ChainHead, ChainReport};
@@ -222,6 +224,7 @@ impl std::fmt::Debug for StoreOptions {
 #[cfg(test)]
 const STATEMENTS: &[&[&str]] = &[
     access::STATEMENTS,
+    address_use::STATEMENTS,
     api_keys::STATEMENTS[0],
     api_keys::STATEMENTS[1],
     api_keys::STATEMENTS[2],

@@ -64,7 +64,11 @@ pub struct Decision<'a> {
     pub host: Option<&'a str>,
     /// Canonical path, without the query.
     pub path: Option<&'a str>,
-    /// The gateway's client.
+    /// The client whose address counts: for limits of keys and for their last use.
+    pub client: Option<IpAddr>,
+    /// Why there is none, when a header should have told it.
+    pub client_problem: Option<&'static str>,
+    /// Who is connected to the gateway.
     pub peer: Option<IpAddr>,
     /// The gateway's id of the request.
     pub request_id: Option<&'a str>,
@@ -143,6 +147,8 @@ impl DecisionLog {
             method = decision.method,
             host = decision.host.map(shown),
             path = decision.path.map(shown),
+            client.address = decision.client.map(tracing::field::display),
+            client.problem = decision.client_problem,
             peer = decision.peer.map(tracing::field::display),
             request.id = decision.request_id.map(shown),
             latency_us = u64::try_from(decision.latency.as_micros()).unwrap_or(u64::MAX),

@@ -171,6 +171,8 @@ mod tests {
             method: Some("GET"),
             host: Some("ai.test"),
             path: Some("/v1/models"),
+            client: None,
+            client_problem: None,
             peer: None,
             request_id: None,
             latency: Duration::from_micros(20),

@@ -32,12 +32,18 @@ async fn a_dead_issuer_at_start_is_503_until_it_comes_up() {
     issuer.stop();
     let tollgate = Tollgate::spawn(&stand::settings(&issuer, &json!({})));
     let token = key.sign_claims(&claims(&issuer));
-    let url = format!("http://127.0.0.1:{}/health/ready", tollgate.ports.http);
+    let url = format!("http://127.0.0.1:{}/health/ready", tollgate.ports.metrics);
     let client = crate::harness::client::http();
     eventually("listening", || async { client.get(&url).send().await.is_ok() }).await;
     let report = client.get(&url).send().await.unwrap();
     assert_eq!(report.status(), 503);
     assert!(report.text().await.unwrap().contains("issuer test"), "readiness says what is not ready");
+    let outside = format!("http://127.0.0.1:{}/health/ready", tollgate.ports.http);
+    let short = client.get(&outside).send().await.unwrap();
+    assert_eq!(
+        (short.status().as_u16(), short.text().await.unwrap().as_str()),
+        (503, r#"{"status":"not_ready"}"#)
+    );
 
     let checker = Checker::connect(tollgate.ports.grpc).await;
     eventually("a first attempt", || async {

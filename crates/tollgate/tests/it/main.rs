@@ -8,8 +8,10 @@
 
 mod admin;
 mod api;
+mod client_address;
 mod database;
 mod doors_envoy;
+mod doors_hop;
 mod doors_proxies;
 mod failing;
 mod guide;

@@ -72,7 +72,16 @@ async fn health_metrics_and_nothing_else() {
     let ports = stand.tollgate.ports;
     assert_eq!(get(ports.http, "/health").await.0, 200);
     let (status, report) = get(ports.http, "/health/ready").await;
-    assert!(status == 200 && report.contains("\"ready\""), "{report}");
+    assert_eq!(
+        (status, report.as_str()),
+        (200, r#"{"status":"ready"}"#),
+        "anybody may ask: no names, no numbers"
+    );
+    let (status, details) = get(ports.metrics, "/health/ready").await;
+    assert!(
+        status == 200 && details.contains("issuer test") && details.contains("1 signing keys"),
+        "{details}"
+    );
     assert_eq!(get(ports.http, "/metrics").await.0, 404, "metrics are not for people's port");
     assert_eq!(get(ports.metrics, "/health").await.0, 404);
     let checker = Checker::connect(ports.grpc).await;
@@ -89,6 +98,10 @@ async fn health_metrics_and_nothing_else() {
     }
     let health = run(&["healthcheck", "--address", &format!("127.0.0.1:{}", ports.http)]);
     assert_eq!(health.status.code(), Some(0));
+    // Where the configuration says, and so in detail.
+    let detailed = run(&["healthcheck", "--config", stand.tollgate.config().to_str().unwrap()]);
+    assert!(detailed.status.success());
+    assert!(String::from_utf8_lossy(&detailed.stdout).contains("issuer test"), "{detailed:?}");
     let nobody = run(&["healthcheck", "--address", &format!("127.0.0.1:{}", crate::harness::free_port())]);
     assert_eq!(nobody.status.code(), Some(1));
 }
@@ -192,7 +205,7 @@ async fn the_last_good_keys_survive_a_restart_without_the_issuer() {
     stand.tollgate.restart().await;
     let checker = Checker::connect(stand.tollgate.ports.grpc).await;
     eventually("service from the store", async || checker.bearer(&token).await.permitted()).await;
-    let (status, report) = get(stand.tollgate.ports.http, "/health/ready").await;
+    let (status, report) = get(stand.tollgate.ports.metrics, "/health/ready").await;
     assert!(status == 200 && report.contains("degraded"), "{report}");
 }
 

@@ -18,7 +18,7 @@ mod sight;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::address::{Listen, Network};
+pub use self::address::{ClientAddress, Listen, Network};
 pub use self::checks::{
     CheckSettings, CredentialFormName, CredentialHeaderSettings, CredentialSettings, IdentityHeaderNames,
     IdentitySettings, TokenCacheSettings, UnauthenticatedStatusSetting,

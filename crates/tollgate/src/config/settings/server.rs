@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::address::{Listen, Network};
+use super::address::{ClientAddress, Listen, Network};
 
 /// Where Tollgate listens, and the bounds on connections.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +47,10 @@ pub struct GrpcListenerSettings {
     pub listen: Listen,
     /// Serve TLS; without it the listener speaks plain HTTP/2.
     pub tls: Option<TlsSettings>,
+    /// Whose address the limits of a key and its last use are judged by. `peer`: who is connected to Envoy, which behind a load
+    /// balancer or another proxy is that one. `header:NAME`: the address in a header that Envoy writes on every request, over
+    /// any copy of the client's; a check without it is one of an unknown client, and keys bound to addresses are refused.
+    pub client_address: ClientAddress,
     /// Concurrent checks on one connection.
     #[schemars(range(min = 1, max = 65535))]
     pub max_streams: u32,
@@ -75,6 +79,9 @@ pub struct CheckListenerSettings {
     /// Networks whose peers may say in headers what the original request was (nginx `auth_request`, forward auth).
     /// From anyone else these doors are closed.
     pub trusted_peers: Vec<Network>,
+    /// As `server.grpc.client_address`. `peer` is `X-Real-IP` from nginx and the last entry of `X-Forwarded-For` from the others,
+    /// read from `trusted_peers` only.
+    pub client_address: ClientAddress,
     /// The status by which Envoy's HTTP service is told that Tollgate cannot decide right now: 403 or 503. Envoy reads
     /// any 5xx from an HTTP service as a failed call, and a gateway with `failure_mode_allow` then lets the request
     /// through; 403 denies in every gateway.
@@ -165,6 +172,7 @@ impl Default for GrpcListenerSettings {
         Self {
             listen: Listen::any(3001),
             tls: None,
+            client_address: ClientAddress::default(),
             max_streams: 1024,
             max_connection_age_secs: 1800,
             max_connection_age_jitter_secs: 300,
@@ -182,6 +190,7 @@ impl Default for CheckListenerSettings {
             listen: Listen::any(3002),
             tls: None,
             trusted_peers: vec![Network(IpNet::V4(LOOPBACK_V4)), Network(IpNet::V6(LOOPBACK_V6))],
+            client_address: ClientAddress::default(),
             unavailable_status: UnavailableStatus::default(),
             envoy_prefix: None,
         }

@@ -204,6 +204,10 @@ const TABLE: &[(&str, &str)] = &[
     ),
     ("server: {grpc: {port: 80, listen: '0.0.0.0:80'}}", "server.grpc: port is an older way"),
     ("server: {grpc: {listen: '0.0.0.0:3000'}}", "0.0.0.0:3000 is taken by server.http.listen"),
+    ("server: {grpc: {client_address: x-real-ip}}", "write peer, or header:NAME"),
+    ("server: {grpc: {client_address: 'header:X-Forwarded-For'}}", "holds what clients write"),
+    ("server: {check: {client_address: 'header:a b'}}", "is not a header's name"),
+    ("server: {grpc: {client_address: 'header:X-API-Key'}}", "carries credentials"),
     ("server: {metrics: {listen: '127.0.0.1:3002'}}", "127.0.0.1:3002 is taken by server.check.listen"),
     (
         "server: {check: {trusted_peers: [10.0.0.0/33]}}",

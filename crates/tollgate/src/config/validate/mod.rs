@@ -10,7 +10,7 @@ pub(super) use self::text::header_name;
 use self::text::{allowed_words, describe, found, nearest, unknown_word, url, whole};
 use super::problem::Problem;
 use super::schema::{branches, is_secret, keys, properties};
-use super::settings::{Listen, Network};
+use super::settings::{ClientAddress, Listen, Network};
 use super::tree::{Node, Value};
 
 /// Checks `root`.
@@ -192,6 +192,7 @@ impl Validator {
         }
         let wrong = match schema.get("format").and_then(Json::as_str) {
             Some("socket-address") => text.parse::<Listen>().err(),
+            Some("client-address") => text.parse::<ClientAddress>().err(),
             Some("network") => text.parse::<Network>().err(),
             Some("header-name") => header_name(text).err(),
             Some("url") => url(text).err(),

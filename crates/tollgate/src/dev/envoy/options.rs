@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::filters::CLIENT_ADDRESS_HEADER;
+
 /// Everything one Envoy serves.
 #[derive(Clone, Debug)]
 pub struct BootstrapOptions {
@@ -42,6 +44,8 @@ pub struct Gateway {
     pub request_body: Option<RequestBody>,
     /// Send headers as Envoy got them (`header_map` with raw bytes) instead of as joined strings. gRPC door only.
     pub raw_headers: bool,
+    /// Proxies in front of Envoy whose entries in `x-forwarded-for` are believed.
+    pub trusted_hops: u32,
     /// Remove `x-tollgate-*` from client requests before anything looks at them. Off only to test the layer below.
     pub strip_identity_headers: bool,
     /// Strings for every check of this gateway (`context_extensions`). gRPC door only.
@@ -59,6 +63,7 @@ impl Gateway {
             failure_mode_allow: false,
             request_body: None,
             raw_headers: true,
+            trusted_hops: 0,
             strip_identity_headers: true,
             context_extensions: BTreeMap::new(),
         }
@@ -94,7 +99,8 @@ impl Door {
 
     /// The HTTP door at `address` with the credential and tracing headers that Tollgate reads.
     pub fn http(address: SocketAddr, path_prefix: &str) -> Self {
-        const READ: [&str; 9] = [
+        const READ: [&str; 10] = [
+            CLIENT_ADDRESS_HEADER,
             "x-api-key",
             "api-key",
             "x-goog-api-key",

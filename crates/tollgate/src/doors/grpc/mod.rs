@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use super::client::ClientSource;
 use super::gate::{Door, Gate};
 
 pub use wire::POLICY_EXTENSION;
@@ -22,9 +23,10 @@ pub use wire::POLICY_EXTENSION;
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
 /// The services of the gRPC port, as one router, and the handle that turns health on and off.
-pub fn router(gate: Arc<Gate>) -> (axum::Router, GrpcHealth) {
+pub fn router(gate: Arc<Gate>, client: ClientSource) -> (axum::Router, GrpcHealth) {
     let (reporter, health) = tonic_health::server::health_reporter();
-    let service = AuthorizationServer::new(GrpcDoor { gate }).max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let service =
+        AuthorizationServer::new(GrpcDoor { gate, client }).max_decoding_message_size(MAX_MESSAGE_BYTES);
     (Routes::new(service).add_service(health).into_axum_router(), GrpcHealth(reporter))
 }
 
@@ -44,6 +46,7 @@ impl GrpcHealth {
 #[derive(Debug)]
 struct GrpcDoor {
     gate: Arc<Gate>,
+    client: ClientSource,
 }
 
 #[tonic::async_trait]
@@ -52,8 +55,8 @@ impl Authorization for GrpcDoor {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let answer = AssertUnwindSafe(async {
             let message = request.get_ref();
-            let parsed = wire::parse(message);
-            let origin = wire::origin(message, parsed.as_ref().ok());
+            let parsed = wire::parse(message, &self.client);
+            let origin = wire::origin(message, parsed.as_ref().ok(), &self.client);
             self.gate.check(Door::EnvoyGrpc, parsed, origin, wire::respond).await
         });
         // A panic would end the call, and Envoy reads that as a failure which it may overlook.

@@ -27,7 +27,7 @@ fn http(path: &str, lines: &[(&str, &str)]) -> HttpRequest {
 async fn check(gate: Arc<Gate>, http: Option<HttpRequest>) -> CheckResponse {
     let request = AttributeRequest { time: None, http };
     let attributes = AttributeContext { request: Some(request), ..AttributeContext::default() };
-    let door = GrpcDoor { gate };
+    let door = GrpcDoor { gate, client: ClientSource::Peer };
     door.check(Request::new(CheckRequest { attributes: Some(attributes) })).await.unwrap().into_inner()
 }
 
@@ -42,7 +42,7 @@ fn summary(answer: &CheckResponse) -> (i32, i32) {
 
 #[tokio::test]
 async fn a_message_that_describes_no_request_is_denied() {
-    let door = GrpcDoor { gate: gate(10) };
+    let door = GrpcDoor { gate: gate(10), client: ClientSource::Peer };
     for attributes in [None, Some(AttributeContext::default())] {
         let answer = door.check(Request::new(CheckRequest { attributes })).await.unwrap().into_inner();
         assert_eq!(summary(&answer), (3, 400));
@@ -112,7 +112,7 @@ proptest! {
         let attributes = AttributeContext { request: Some(request), context_extensions, ..AttributeContext::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let answer = runtime.block_on(async {
-            let door = GrpcDoor { gate: gate(10) };
+            let door = GrpcDoor { gate: gate(10), client: ClientSource::Peer };
             door.check(Request::new(CheckRequest { attributes: Some(attributes) })).await.unwrap().into_inner()
         });
         let code = answer.status.unwrap().code;

@@ -21,6 +21,7 @@ use tollgate_envoy::core::v3::{
 use tollgate_envoy::rpc::Status;
 use tollgate_envoy::types::v3::HttpStatus;
 
+use crate::doors::client::{Client, ClientSource};
 use crate::doors::origin::Origin;
 
 /// The context extension with which a gateway's route names a policy.
@@ -45,7 +46,7 @@ mod code {
 ///
 /// # Errors
 /// `request_malformed` when the message describes no HTTP request.
-pub fn parse(message: &CheckRequest) -> Result<RawRequest<'_>, Denial> {
+pub fn parse<'a>(message: &'a CheckRequest, source: &ClientSource) -> Result<RawRequest<'a>, Denial> {
     let malformed = || Denial::new(DenialCode::RequestMalformed, "the check describes no HTTP request");
     let attributes = message.attributes.as_ref().ok_or_else(malformed)?;
     let http = attributes.request.as_ref().and_then(|r| r.http.as_ref()).ok_or_else(malformed)?;
@@ -63,10 +64,10 @@ pub fn parse(message: &CheckRequest) -> Result<RawRequest<'_>, Denial> {
         method: &http.method,
         authority: &http.host,
         path_and_query: &http.path,
-        headers,
         body,
+        client: source.find(&headers, peer(attributes)).address(),
+        headers,
         policy: attributes.context_extensions.get(POLICY_EXTENSION).map(String::as_str),
-        client: peer(attributes),
     })
 }
 
@@ -78,10 +79,16 @@ fn push<'a>(headers: &mut Headers<'a>, name: &'a str, value: &'a [u8]) {
 }
 
 /// Where the check came from, for log and trace.
-pub fn origin<'a>(message: &'a CheckRequest, request: Option<&RawRequest<'a>>) -> Origin<'a> {
+pub fn origin<'a>(
+    message: &'a CheckRequest,
+    request: Option<&RawRequest<'a>>,
+    source: &ClientSource,
+) -> Origin<'a> {
+    let peer = message.attributes.as_ref().and_then(peer);
     let header = |name| request.and_then(|r| r.headers.single(name));
     Origin {
-        peer: message.attributes.as_ref().and_then(peer),
+        peer,
+        client: request.map_or(Client::NotTold, |request| source.find(&request.headers, peer)),
         request_id: header("x-request-id"),
         traceparent: header("traceparent"),
         tracestate: header("tracestate"),
@@ -142,7 +149,10 @@ const fn status_code(denial: DenialCode) -> i32 {
 fn ok(allow: &Allow<'_>) -> OkHttpResponse {
     OkHttpResponse {
         headers: allow.set().iter().map(|(name, value)| header(name, value)).collect(),
-        headers_to_remove: allow.remove().iter().map(ToString::to_string).collect(),
+        headers_to_remove: {
+            let named = allow.remove().iter().map(ToString::to_string);
+            named.chain(allow.aliases().iter().cloned()).collect()
+        },
         query_parameters_to_remove: allow.remove_query().map(str::to_owned).into_iter().collect(),
         ..OkHttpResponse::default()
     }

@@ -18,13 +18,20 @@ const DENIAL: HeaderName = HeaderName::from_static("x-tollgate-denial");
 /// For Envoy's HTTP ext_authz. `unavailable` replaces 5xx, which Envoy would take for a failure of ours.
 pub fn envoy(reply: &Reply<'_>, unavailable: StatusCode) -> Response {
     match outcome(reply) {
-        Ok(allow) if allow.remove().is_empty() => permit(allow, &[]),
-        Ok(allow) => permit(allow, &[(ENVOY_REMOVE.as_str(), &allow.remove().join(", "))]),
+        Ok(allow) => permit(allow, &[(ENVOY_REMOVE.as_str(), &to_remove(allow))]),
         Err(deny) => {
             let undecided = deny.code().class() == DenialClass::Unavailable;
             refuse(deny, if undecided { unavailable } else { deny.status() })
         }
     }
+}
+
+/// What Envoy removes from the request. It sends a part of the headers here, so every spelling that may be there is named.
+fn to_remove(allow: &Allow<'_>) -> String {
+    let mut names: Vec<&str> = allow.remove().to_vec();
+    let dotted = allow.identity().dotted();
+    names.extend(dotted.iter().chain(allow.aliases()).map(String::as_str));
+    names.join(", ")
 }
 
 /// For nginx, which passes 401 and 403 on and turns everything else into a 500: 400 and 429 become 403, 503 stays what

@@ -26,6 +26,7 @@ use ipnet::IpNet;
 use tollgate_core::denial::{Denial, DenialCode};
 use tollgate_core::input::RawRequest;
 
+use super::client::ClientSource;
 use super::gate::{Door, Gate};
 use super::origin::Origin;
 use crate::listener::PeerAddr;
@@ -48,6 +49,8 @@ pub struct HttpDoorOptions {
     /// The `path_prefix` that Envoy is configured with. When set, requests without it are refused; when not, every path
     /// that is no other door's is Envoy's.
     pub envoy_prefix: Option<String>,
+    /// Where the client's address is found.
+    pub client: ClientSource,
 }
 
 #[derive(Clone, Debug)]
@@ -79,16 +82,18 @@ async fn answer(doors: &Doors, request: Request<Body>) -> Response {
     let peer = parts.extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
     let trusted = peer.is_some_and(|peer| options.trusts(peer));
     let door = question::door(&parts);
-    let client = question::client(door, &parts, trusted);
+    let reported = question::peer(door, &parts, trusted);
+    let client = options.client.find(&question::headers(&parts.headers), reported);
     let body = read(body, BODY_WAIT).await;
     let question = match &body {
         Ok(body) => question::parse(door, &parts, body, trusted, options.envoy_prefix.as_deref())
-            .map(|question| RawRequest { client, ..question }),
+            .map(|question| RawRequest { client: client.address(), ..question }),
         Err(denial) => Err(denial.clone()),
     };
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let origin = Origin {
-        peer: client.or(peer),
+        peer: reported.or(peer),
+        client,
         request_id: header("x-request-id"),
         traceparent: header("traceparent"),
         tracestate: header("tracestate"),

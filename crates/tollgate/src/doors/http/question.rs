@@ -120,8 +120,8 @@ fn host(parts: &Parts) -> Result<&str, Denial> {
     }
 }
 
-/// The client's address, if a trusted proxy reports it. The peer itself is the proxy, and no client of ours.
-pub fn client(door: Door, parts: &Parts, trusted: bool) -> Option<IpAddr> {
+/// Who is connected to the proxy, if a trusted one reports it. Our own peer is the proxy, and no client of ours.
+pub fn peer(door: Door, parts: &Parts, trusted: bool) -> Option<IpAddr> {
     let reported = match door {
         Door::Nginx => "x-real-ip",
         // The last entry is the proxy's own observation; those before it are the client's to invent.
@@ -131,9 +131,15 @@ pub fn client(door: Door, parts: &Parts, trusted: bool) -> Option<IpAddr> {
     reported.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
 }
 
-fn headers(map: &HeaderMap) -> Headers<'_> {
+/// The header lines of a check.
+pub fn headers(map: &HeaderMap) -> Headers<'_> {
     let mut headers = Headers::with_capacity(map.len());
     for (name, value) in map {
+        // Proxies that pass this header on to the check cannot leave it out when the client sent none (RFC 9110 section 7.8: an
+        // empty list asks for nothing).
+        if name == http::header::UPGRADE && value.is_empty() {
+            continue;
+        }
         headers.push(name.as_str(), value.as_bytes());
     }
     headers

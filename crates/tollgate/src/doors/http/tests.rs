@@ -16,6 +16,7 @@ fn options() -> HttpDoorOptions {
         trusted_peers: vec!["10.0.0.0/8".parse().unwrap()],
         unavailable_status: StatusCode::FORBIDDEN,
         envoy_prefix: None,
+        client: ClientSource::Peer,
     }
 }
 

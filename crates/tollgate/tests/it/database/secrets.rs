@@ -86,7 +86,7 @@ async fn refused(postgres: &Postgres, store: &Store, end_all: &str, words: &str)
 }
 
 async fn store_part(stand: &Stand) -> String {
-    let url = format!("http://127.0.0.1:{}/health/ready", stand.tollgate.ports.http);
+    let url = format!("http://127.0.0.1:{}/health/ready", stand.tollgate.ports.metrics);
     let report: serde_json::Value = client::http().get(url).send().await.unwrap().json().await.unwrap();
     let parts = report["components"].as_array().unwrap();
     parts

@@ -17,7 +17,7 @@ fn remove(object: &mut Value, name: &str) {
     object.as_object_mut().unwrap().remove(name);
 }
 
-const CASES: [Case; 34] = [
+const CASES: [Case; 35] = [
     // Names.
     (|o| o.remove("ReferenceGrant", "allow-security-policy-refs"), "the guide needs the ReferenceGrant"),
     (|o| o.remove("Namespace", "model"), "nothing makes the namespace 'model'"),
@@ -177,6 +177,15 @@ const CASES: [Case; 34] = [
             });
         },
         "lets a client's own x-tollgate-subject in",
+    ),
+    (
+        |o| {
+            o.edit("ClientTrafficPolicy", "ai-gateway", |p| {
+                let removed = p["spec"]["headers"]["earlyRequestHeaders"]["remove"].as_array_mut().unwrap();
+                removed.retain(|name| name != "x-envoy-external-address");
+            });
+        },
+        "lets a client's own x-envoy-external-address in",
     ),
     // Pods.
     (

@@ -1,6 +1,7 @@
 //! The integration guide, held to: what `deployment/` must contain, and what the commands on its page do when they are run.
 
 mod broken;
+mod clients;
 mod contract;
 mod envoy;
 mod isolation;

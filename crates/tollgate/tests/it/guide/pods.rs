@@ -271,7 +271,7 @@ impl AdapterPod {
 
 /// What Tollgate's readiness says about the store.
 pub async fn store_state() -> String {
-    let answer = client::http().get("http://127.0.0.1:3000/health/ready").send().await.unwrap();
+    let answer = client::http().get("http://127.0.0.1:9464/health/ready").send().await.unwrap();
     let report: Value = answer.json().await.unwrap();
     let store = list(&report["components"]).iter().find(|component| component["name"] == "store");
     store.and_then(|store| store["state"].as_str()).unwrap_or("not configured").to_owned()

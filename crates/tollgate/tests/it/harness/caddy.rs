@@ -51,15 +51,21 @@ http://:{alive} {{
 }}
 http://:{port} {{
     bind 127.0.0.1
-    # In exactly this order: the client's own identity headers go first, its credential last.
+    # In exactly this order: what a client nominates for removal and its own identity headers go first, its credential last.
+    @upgrade header Upgrade *
     route {{
-        request_header -x-tollgate-*
+        request_header -Connection
+        request_header -X-Tollgate*
+        request_header -X_Tollgate*
+        request_header -X.Tollgate*
         forward_auth 127.0.0.1:{check} {{
             uri /forward-auth
+            header_up Upgrade {{header.Upgrade}}
             copy_headers {identity}
         }}
         request_header -Authorization
         request_header -X-Api-Key
+        request_header @upgrade Connection Upgrade
         reverse_proxy 127.0.0.1:{upstream} {{
             flush_interval -1
         }}

@@ -59,6 +59,7 @@ error_log stderr warn;
 events {{ worker_connections 512; }}
 http {{
     access_log off;
+    map $http_upgrade $tollgate_connection {{ default upgrade; "" ""; }}
 {paths}
     server {{
         listen 127.0.0.1:{alive};
@@ -75,6 +76,7 @@ http {{
             proxy_set_header X-Original-Method $request_method;
             proxy_set_header X-Original-URI $request_uri;
             proxy_set_header X-Original-Host $host;
+            proxy_set_header Upgrade $http_upgrade;
         }}
         location / {{
             auth_request /_tollgate;
@@ -82,7 +84,8 @@ http {{
             proxy_set_header Authorization "";
             proxy_set_header X-Api-Key "";
             proxy_http_version 1.1;
-            proxy_set_header Connection "";
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $tollgate_connection;
             proxy_buffering off;
             proxy_pass http://127.0.0.1:{upstream};
         }}

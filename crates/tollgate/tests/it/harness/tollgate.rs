@@ -93,6 +93,11 @@ impl Tollgate {
         self.process.ready(&format!("http://127.0.0.1:{}/health/ready", self.ports.http), START_LIMIT).await;
     }
 
+    /// Its configuration file.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Where this one may keep files.
     pub fn dir(&self) -> &Path {
         self.dir.path()

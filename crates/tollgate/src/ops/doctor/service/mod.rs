@@ -1,5 +1,6 @@
 //! The half that needs no cluster: the configuration, and everything that it names.
 
+mod clients;
 mod database;
 mod issuers;
 mod process;
@@ -36,6 +37,7 @@ pub(super) async fn examine(
         findings.push(token::examine(token, &keys, loaded.settings.checks.max_token_bytes, clock.now()));
     }
     findings.push(database::examine(&loaded.settings, expect).await);
+    findings.extend(clients::examine(&loaded.settings, clock.now()).await);
     findings.extend(process::examine(&loaded.settings).await);
     let tree = serde_json::to_value(&loaded.settings).unwrap_or_default();
     (findings, Some(Configured::of(&tree, file)))

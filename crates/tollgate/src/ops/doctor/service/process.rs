@@ -42,9 +42,10 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     }
     let (http, metrics) = (reachable(server.http.listen.0), reachable(server.metrics.listen.0));
     if open[0].2 {
-        findings.extend(readiness(http).await);
+        findings.extend(foreign("server.http.listen", http).await);
     }
     if open[3].2 {
+        findings.extend(readiness(metrics).await);
         findings.extend(counters(metrics).await);
     }
     findings
@@ -76,14 +77,23 @@ async fn readiness(address: SocketAddr) -> Vec<Finding> {
     let report: Value = serde_json::from_str(&body).unwrap_or_default();
     match report.get("components").and_then(Value::as_array) {
         Some(components) => judge(&place, components),
-        None => {
-            let mend = format!(
-                "another program has the port (ss -ltnp sport = :{}), or server.http.listen is not this process's",
-                address.port()
-            );
-            vec![Finding::error("port_foreign", place, "what answers here is not Tollgate", mend)]
-        }
+        None => vec![not_ours("server.metrics.listen", address)],
     }
+}
+
+/// An error when another program answers on the people's port.
+async fn foreign(setting: &str, address: SocketAddr) -> Option<Finding> {
+    let body = get(address, "/health").await.unwrap_or_default();
+    let ours = serde_json::from_str::<Value>(&body).is_ok_and(|answer| answer["status"] == "live");
+    (!ours).then(|| not_ours(setting, address))
+}
+
+fn not_ours(setting: &str, address: SocketAddr) -> Finding {
+    let mend = format!(
+        "another program has the port (ss -ltnp sport = :{}), or {setting} is not this process's",
+        address.port()
+    );
+    Finding::error("port_foreign", format!("http://{address}"), "what answers here is not Tollgate", mend)
 }
 
 fn judge(place: &str, components: &[Value]) -> Vec<Finding> {

@@ -41,7 +41,21 @@ pub(super) fn check(objects: &Objects, findings: &mut Findings) {
     for policy in objects.of_kind("ClientTrafficPolicy") {
         targets(policy, objects, findings);
         let removed = policy.list("/spec/headers/earlyRequestHeaders/remove");
-        for name in IDENTITY_HEADERS.iter().filter(|name| !removed.contains(&Value::from(**name))) {
+        // What Envoy itself writes for Tollgate, the names of older gateways, and samples of names in other spellings.
+        let more = [
+            "x-envoy-external-address",
+            "x-account-id",
+            "x-project-id",
+            "x-api-key-id",
+            "x-model-policy",
+            "x-allowed-models",
+            "x.tollgate.user",
+            "x-tollgate.key.id",
+            "x.account.id",
+        ];
+        for name in
+            IDENTITY_HEADERS.iter().chain(&more).filter(|name| !removed.contains(&Value::from(**name)))
+        {
             findings.add(policy, format!("lets a client's own {name} in"));
         }
     }
