@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
 
-const TARGETS: [&str; 5] = ["parse", "token", "keyset", "wire", "body"];
+const TARGETS: [&str; 6] = ["parse", "token", "keyset", "wire", "body", "usage"];
 /// What `cargo fuzz` passes on a nightly compiler, without the sanitizer.
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

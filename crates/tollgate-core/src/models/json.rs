@@ -236,7 +236,7 @@ impl<'a> Quoted<'a> {
 }
 
 /// Bytes before the next quote, backslash or control character. Eight at a time: most of a body is prompt text.
-fn plain_run(bytes: &[u8]) -> usize {
+pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word;

@@ -15,6 +15,7 @@ mod scope;
 pub use self::catalogue::{ModelCatalogue, listing};
 pub use self::content::is_cut;
 pub use self::json::MAX_DEPTH as MAX_JSON_DEPTH;
+pub(crate) use self::json::plain_run;
 pub use self::policy::{MAX_PATTERN_BYTES, MAX_PATTERNS, ModelList, ModelListError, ModelPolicy};
 pub use self::request::{ModelOfRequest, Undecidable};
 pub use self::rules::{MAX_NAME_BYTES, ModelRules, NotAName, RouteModels, check_name};
