@@ -33,7 +33,7 @@ pub struct RawRequest<'a> {
 }
 
 /// The id of one check: in the log, on the answer, and at the backend.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CheckId(u128);
 
 impl CheckId {
