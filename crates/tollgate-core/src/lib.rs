@@ -21,6 +21,7 @@ pub mod identity;
 pub mod ids;
 pub mod input;
 pub mod jwt;
+pub mod key_bounds;
 pub mod key_life;
 pub mod key_limits;
 pub mod lookup;

@@ -102,7 +102,7 @@ impl Database {
                  INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, updated_at, last_seen_at) \
                    SELECT 'per_' || n, 'bench', 's-' || n, 'user' || n, 'user' || n || '@example.com', \
                    'active', 1, 0, 0, 0 FROM generate_series(0, {}) n; \
-                 INSERT INTO projects SELECT 'prj_' || n, 'org_1', 'project ' || n, 'active', '\"all\"', 1, 0, 0 \
+                 INSERT INTO projects SELECT 'prj_' || lpad(n::text, 26, '0'), 'org_1', 'project ' || n, 'active', '\"all\"', 1, 0, 0 \
                    FROM generate_series(0, {}) n",
                 2 * PROJECTS - 1,
                 PROJECTS - 1
@@ -125,7 +125,7 @@ impl Database {
             let key = NewKey::make(Timestamp::from_millis(at), &mut fill)?;
             let (id, digest) = (key.id(), key.digest().to_hex());
             let (project, person) = (n % PROJECTS, n % (2 * PROJECTS));
-            writeln!(csv, "{},prj_{project},per_{person},key {n},{digest}", id.as_str())?;
+            writeln!(csv, "{},prj_{project:026},per_{person},key {n},{digest}", id.as_str())?;
             if n * texts / count >= made.len() {
                 made.push(key.reveal());
             }

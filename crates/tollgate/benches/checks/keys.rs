@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use serde_json::json;
 use tempfile::TempDir;
 use tollgate::clock::{Clock as _, SystemClock};
-use tollgate::store::{Store, StoreOptions};
+use tollgate::store::{Author, Origin, Store, StoreOptions};
 use tollgate_core::apikey::{NewKey, PlainKey};
 use tollgate_envoy::auth::v3::CheckRequest;
 
@@ -237,7 +237,8 @@ async fn revokes(
         let now = SystemClock.now();
         let mut tx = store.begin().await?;
         let (found, _) = tx.find_key_by_secret(&key).await?.context("a key that is not there")?;
-        tx.revoke_key(&found, "per_0", now).await?;
+        let operator = Author::operator("bench", Origin::here(now));
+        tx.revoke_key(&operator, ((&found.project_id, found.id.as_str()), None)).await?;
         tx.commit(now).await?;
         let committed = Instant::now();
         let one: Arc<[CheckRequest]> = vec![check_request(Some(text))].into();

@@ -6,7 +6,7 @@ mod login;
 mod options;
 mod reload;
 
-pub use options::{logs as log_options, store as store_options};
+pub use options::{key_policy, logs as log_options, store as store_options};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -16,10 +16,10 @@ use crate::config::{Compiled, IssuerLocation, Settings, scanner_key};
 use crate::doors::client::ClientSource;
 use crate::doors::http::HttpDoorOptions;
 use crate::listener::{Limits, ListenOptions, TlsOptions};
-use crate::portal::keys::KeyPolicy;
 use crate::portal::secret_scanning::ScannerKey;
 use crate::portal::{PortalOptions, SignInView};
 use crate::store::StoreOptions;
+use crate::store::api_keys::KeyPolicy;
 use crate::telemetry::{DecisionLogOptions, Decisions, LogFormat, LogOptions, OtlpOptions};
 use crate::views::{ApiKeysOptions, ApiKeysView, IssuerSource, KeyLocation, KeysView, Rulebook};
 

@@ -7,7 +7,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tollgate_core::apikey::NewKey;
-use tollgate_core::caller::{KeyLimits, KeyState};
+use tollgate_core::caller::KeyLimits;
+use tollgate_core::key_life::LifeWish;
 use tollgate_core::key_limits::{KeyName, Metadata, Tags};
 use tollgate_core::tenancy::ProjectRole;
 use tollgate_core::time::Timestamp;
@@ -17,12 +18,12 @@ use utoipa_axum::routes;
 
 use super::Portal;
 use super::forms::{Expiry, Ids, Moment, expiry_schema, given, metadata_schema, name_schema};
-use super::keys::{StateView, entry, state, wish};
+use super::keys::{DisabledBecause, StateView, state, wish};
 use super::once::Create;
 use super::person::Person;
-use super::problem::{Answer, Code, Problem};
+use super::problem::{Answer, Problem};
 use super::rights::Fresh;
-use crate::store::api_keys::{ApiKey, KeyCreation, KeyFilter, KeyOwner, NewApiKey};
+use crate::store::api_keys::{ApiKey, KeyEdit, KeyFilter, KeyOwner, NewApiKey};
 use crate::store::{Author, Tx};
 
 /// Keys of one list at most: these paths have no pages.
@@ -46,6 +47,9 @@ pub struct LegacyKeyView {
     pub key: Option<String>,
     /// Whether it works.
     pub status: StateView,
+    /// Why it is disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled_because: Option<DisabledBecause>,
     /// When it was made.
     pub created_at: Moment,
     /// When it ends by itself; null is never.
@@ -116,6 +120,7 @@ impl LegacyKeyView {
             name: key.name.clone(),
             key: None,
             status: state(key, now),
+            disabled_because: DisabledBecause::of(key),
             created_at: Moment(key.created_at),
             expires_at: key.expires_at.map(Moment),
             last_used_at: key.last_used.as_ref().map(|used| Moment(used.at)),
@@ -132,11 +137,12 @@ async fn hold(tx: &mut Tx, person: &Person, author: &Author) -> Answer<String> {
     Ok(project)
 }
 
-/// A key of the caller's own in their personal project, held likewise.
-async fn hold_key(tx: &mut Tx, person: &Person, author: &Author, id: &str) -> Answer<ApiKey> {
-    let project = hold(tx, person, author).await?;
-    let key = tx.hold_key(&project, id).await?;
-    key.filter(|key| key.owner.person() == Some(&person.id)).ok_or_else(Problem::not_found)
+/// The caller's personal project, if this key of it is their own.
+async fn own(tx: &mut Tx, person: &Person, id: &str) -> Answer<String> {
+    let project = tx.personal_project(&person.id).await?.ok_or_else(Problem::not_found)?;
+    let key = tx.find_key(&project, id).await?;
+    key.filter(|key| key.owner.person() == Some(&person.id)).ok_or_else(Problem::not_found)?;
+    Ok(project)
 }
 
 /// Your keys (guide's paths)
@@ -165,7 +171,7 @@ pub async fn create(
     Create { body, once }: Create<LegacyCreate>,
 ) -> Answer<Response> {
     let now = portal.now();
-    let expires_at = wish::end(&portal, wish::life(body.expires_at, None)?, now, now)?;
+    let life = wish::life(body.expires_at, None)?;
     let secret = NewKey::make(now, |buffer| portal.entropy().fill(buffer))?;
     let author = person.author(now);
     let mut tx = portal.store()?.begin().await?;
@@ -184,20 +190,13 @@ pub async fn create(
         project_id,
         owner: KeyOwner::Person(person.id.clone()),
         name,
-        expires_at,
+        life,
         limits: KeyLimits::NONE,
         tags: Tags::default(),
         metadata: body.metadata,
-        created_by: person.id.clone(),
     };
-    let KeyCreation::Created(key) =
-        tx.create_key(&author, &new, portal.options().keys.max_per_project, now).await?
-    else {
-        let detail = "Your personal project has as many keys as it may have. Revoke some that nobody uses.";
-        return Err(Problem::new(Code::Conflict, detail));
-    };
+    let key = tx.issue_key(&author, &new, &portal.options().keys).await?;
     let mut view = LegacyKeyView::new(&key, now);
-    tx.audit(entry(&author, "key.create", None, &key));
     once.keep(&mut tx, &person.id, (StatusCode::CREATED, &view), now).await?;
     tx.commit(now).await?;
     let location = format!("/api/v1/api-keys/{}", view.id);
@@ -237,30 +236,19 @@ pub async fn update(
     let now = portal.now();
     let author = person.author(now);
     let mut tx = portal.store()?.begin().await?;
-    let before = hold_key(&mut tx, &person, &author, &id).await?;
-    super::keys::must_not_be_revoked(&before)?;
-    let mut key = before.clone();
-    if change.expires_at.is_some() {
-        let life = wish::life(change.expires_at, None)?;
-        key.expires_at = wish::end(&portal, life, key.secret_made_at(), now)?;
-        super::keys::must_have_room(&portal, &mut tx, &before, now).await?;
-    }
-    key.name = change.name.unwrap_or(key.name);
-    key.metadata = change.metadata.unwrap_or(key.metadata);
-    key.state = match change.status {
-        None => key.state,
-        Some(LegacyStatus::Live) => {
-            super::keys::must_not_be_leaked(&before)?;
-            KeyState::Live
-        }
-        Some(LegacyStatus::Disabled) => KeyState::Disabled,
+    let project = own(&mut tx, &person, &id).await?;
+    let life = wish::life(change.expires_at, None)?;
+    let edit = KeyEdit {
+        name: change.name,
+        life: Some(life).filter(|life| *life != LifeWish::Unsaid),
+        metadata: change.metadata,
+        enabled: change.status.map(|status| status == LegacyStatus::Live),
+        ..KeyEdit::default()
     };
-    if key != before {
-        let edit = before.edit(key, || person.proven(now))?;
-        key = tx.save_key(edit, now).await?;
-        tx.audit(entry(&author, "key.update", Some(&before), &key));
-        tx.commit(now).await?;
-    }
+    let edit = (edit, &portal.options().keys);
+    let key = ((project.as_str(), id.as_str()), None);
+    let key = tx.edit_key(&author, key, edit, || person.proven(now)).await?;
+    tx.commit(now).await?;
     Ok(Json(LegacyKeyView::new(&key, now)))
 }
 
@@ -277,11 +265,8 @@ pub async fn remove(
     let now = portal.now();
     let author = person.author(now);
     let mut tx = portal.store()?.begin().await?;
-    let before = hold_key(&mut tx, &person, &author, &id).await?;
-    if before.revoked.is_none() {
-        let key = tx.revoke_key(&before, &person.id, now).await?;
-        tx.audit(entry(&author, "key.revoke", Some(&before), &key));
-        tx.commit(now).await?;
-    }
+    let project = own(&mut tx, &person, &id).await?;
+    tx.revoke_key(&author, ((&project, &id), None)).await?;
+    tx.commit(now).await?;
     Ok(StatusCode::NO_CONTENT)
 }

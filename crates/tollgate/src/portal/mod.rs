@@ -47,6 +47,7 @@ use ipnet::IpNet;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::store::Store;
+use crate::store::api_keys::KeyPolicy;
 use crate::telemetry::Metrics;
 use crate::views::{CurrentRulebook, TokenCache};
 
@@ -67,7 +68,7 @@ pub struct PortalOptions {
     /// How command-line tools sign people in, when the deployment says.
     pub sign_in: Option<SignInView>,
     /// What holds for every key.
-    pub keys: keys::KeyPolicy,
+    pub keys: KeyPolicy,
     /// How old `auth_time` of a token may be when a secret is shown or a right is given. None: nothing is asked of tokens.
     pub token_reauthenticate_after: Option<Duration>,
     /// Peers whose `X-Forwarded-For` is believed.

@@ -275,6 +275,7 @@ impl From<Refusal> for Problem {
         match refusal {
             // Word for word what an unknown id gets.
             Refusal::Missing(_) => Self::not_found(),
+            Refusal::Key(refusal) => super::keys::problem(refusal),
             Refusal::Invitation => Self::new(Code::NotFound, said),
             Refusal::ProjectRoleNeeded(_)
             | Refusal::OrganizationRoleNeeded(_)
@@ -293,7 +294,7 @@ impl From<Refusal> for Problem {
 }
 
 /// The text with a capital first letter and a full stop.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", characters.as_str())

@@ -2,6 +2,7 @@
 //! author's role under that lock, so that a right that was just taken away is gone.
 
 use tollgate_core::ids::IdKind;
+use tollgate_core::key_bounds::KeyAuthority;
 use tollgate_core::tenancy::{OrganizationRole, ProjectRole, role_in_project};
 
 use super::author::Author;
@@ -40,6 +41,36 @@ pub struct OrganizationAccess {
     pub organization: Organization,
     /// What the asker may do in it.
     pub role: OrganizationRole,
+}
+
+/// What somebody is to a project, each of their rights by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Right {
+    member: Option<ProjectRole>,
+    organization_admin: bool,
+    platform_admin: bool,
+}
+
+impl Right {
+    /// With which authority they act on the project's keys.
+    pub fn on_keys(self) -> KeyAuthority {
+        if self.platform_admin {
+            return KeyAuthority::PlatformAdmin;
+        }
+        if self.organization_admin {
+            return KeyAuthority::OrganizationAdmin;
+        }
+        match self.member {
+            Some(ProjectRole::Owner) => KeyAuthority::Owner,
+            Some(ProjectRole::Manager) => KeyAuthority::Manager,
+            Some(ProjectRole::Developer | ProjectRole::Viewer) | None => KeyAuthority::Developer,
+        }
+    }
+
+    /// Whether they may make keys for themselves even if they are no platform administrator.
+    pub fn outlives_the_platform(self) -> bool {
+        self.organization_admin || self.member >= Some(ProjectRole::Developer)
+    }
 }
 
 const PROJECT: &str = "SELECT o.state, m.role, om.role FROM projects p \
@@ -150,6 +181,30 @@ impl Tx {
             return Err(Refusal::ProjectRoleNeeded(needed).into());
         }
         Ok((project, role))
+    }
+
+    /// What an author is to a held project; `None` when nothing.
+    pub(super) async fn right_in(
+        &mut self,
+        author: &Author,
+        project: &str,
+    ) -> Result<Option<Right>, StoreError> {
+        let (_, member, organization): RolesRow = on_tx!(self, conn => {
+            sqlx::query_as(PROJECT).bind(&author.id).bind(project).fetch_one(conn).await
+        })
+        .map_err(|e| failed(&e))?;
+        let member = member.as_deref().map(|text| project_role("project_members", text)).transpose()?;
+        let organization = organization
+            .as_deref()
+            .map(|text| organization_role("organization_members", text))
+            .transpose()?;
+        let right = Right {
+            member,
+            organization_admin: organization == Some(OrganizationRole::Admin),
+            platform_admin: author.platform_admin,
+        };
+        let none = Right { member: None, organization_admin: false, platform_admin: false };
+        Ok(Some(right).filter(|right| *right != none))
     }
 
     /// Locks an organization until the end of this unit of work, for an author who has at least the role `needed` in it.

@@ -4,6 +4,7 @@
 use tollgate_core::tenancy::ProjectRole;
 
 use super::StoreError;
+use super::api_keys::KeyRefusal;
 use super::author::Author;
 use super::changes::Change;
 use super::db::failed;
@@ -17,7 +18,8 @@ use super::tx::{Tx, on_tx};
 pub enum LeaversKeys<'a> {
     /// They end.
     Revoke,
-    /// They go to another member. The leaver still knows their secrets: the new owner should rotate them.
+    /// They go to another member, switched off: the leaver knows their secrets, so that each works again when its new
+    /// owner has rotated it.
     HandOver {
         /// That member's id.
         to: &'a str,
@@ -34,11 +36,20 @@ const REVOKE_ACCOUNTS: &str = "UPDATE api_keys SET state = 'revoked', revoked_at
      WHERE project_id = $3 AND service_account_id = $4 AND state <> 'revoked' RETURNING id";
 const REVOKE_ALL: &str = "UPDATE api_keys SET state = 'revoked', revoked_at = $1, revoked_by = $2, \
      updated_at = $1, version = version + 1 WHERE project_id = $3 AND state <> 'revoked' RETURNING id";
-const DISABLE_OWN: &str = "UPDATE api_keys SET state = 'disabled', updated_at = $1, version = version + 1 \
-     WHERE project_id = $2 AND person_id = $3 AND state = 'live' RETURNING id";
-const HAND_OVER: &str = "UPDATE api_keys SET person_id = $1, updated_at = $2, version = version + 1 \
+/// Those too that are off for another reason: when that goes, the role is missing still.
+const DISABLE_OWN: &str = "UPDATE api_keys SET state = 'disabled', disabled_because = 'role_lost', \
+     disabled_by = $4, disabled_at = $1, updated_at = $1, version = version + 1 \
+     WHERE project_id = $2 AND person_id = $3 AND state <> 'revoked' AND disabled_because IS NULL RETURNING id";
+/// No secret that the leaver knows stays: the one before ends now, the present one with the new owner's rotation. A role
+/// that the leaver lost says nothing about the new owner; every other reason stays.
+const HAND_OVER: &str = "UPDATE api_keys SET person_id = $1, state = 'disabled', handed_over_from = $4, \
+     handed_over_by = $5, handed_over_at = $2, \
+     disabled_because = CASE WHEN disabled_because = 'role_lost' THEN NULL ELSE disabled_because END, \
+     previous_digest = NULL, previous_until = NULL, previous_last_used_at = NULL, \
+     updated_at = $2, version = version + 1 \
      WHERE project_id = $3 AND person_id = $4 AND state <> 'revoked' RETURNING id";
-const HEIR: &str = "SELECT role FROM project_members WHERE project_id = $1 AND person_id = $2";
+const HEIR: &str = "SELECT m.role FROM project_members m JOIN people p ON p.id = m.person_id \
+     WHERE m.project_id = $1 AND m.person_id = $2 AND p.state = 'active'";
 const WITHDRAW: &str = "UPDATE invitations SET withdrawn_at = $1 \
      WHERE project_id = $2 AND created_by = $3 AND accepted_at IS NULL AND withdrawn_at IS NULL";
 #[cfg(test)]
@@ -49,7 +60,7 @@ impl Tx {
     /// Does with a leaver's keys in a held project what was decided; the ids of those keys.
     ///
     /// # Errors
-    /// [`Refusal::NoHeir`]; or the database gave no answer.
+    /// [`KeyRefusal::OwnKeys`], [`Refusal::NoHeir`]; or the database gave no answer.
     pub(super) async fn settle_leavers_keys(
         &mut self,
         author: &Author,
@@ -57,6 +68,9 @@ impl Tx {
         leaver: &str,
         keys: LeaversKeys<'_>,
     ) -> Result<Vec<String>, StoreError> {
+        if matches!(keys, LeaversKeys::HandOver { .. }) && author.id == leaver {
+            return Err(KeyRefusal::OwnKeys.into());
+        }
         let (at, project) = (author.at().as_millis(), project.id.as_str());
         let ids: Vec<String> = match keys {
             LeaversKeys::Revoke => on_tx!(self, conn => {
@@ -64,11 +78,12 @@ impl Tx {
                 update.bind(project).bind(leaver).fetch_all(conn).await
             }),
             LeaversKeys::Disable => on_tx!(self, conn => {
-                sqlx::query_scalar(DISABLE_OWN).bind(at).bind(project).bind(leaver).fetch_all(conn).await
+                let update = sqlx::query_scalar(DISABLE_OWN).bind(at).bind(project).bind(leaver);
+                update.bind(&author.id).fetch_all(conn).await
             }),
             LeaversKeys::HandOver { to } => on_tx!(self, conn => {
                 let update = sqlx::query_scalar(HAND_OVER).bind(to).bind(at);
-                update.bind(project).bind(leaver).fetch_all(conn).await
+                update.bind(project).bind(leaver).bind(&author.id).fetch_all(conn).await
             }),
         }
         .map_err(|e| failed(&e))?;

@@ -229,6 +229,7 @@ const STATEMENTS: &[&[&str]] = &[
     api_keys::STATEMENTS[1],
     api_keys::STATEMENTS[2],
     api_keys::STATEMENTS[3],
+    api_keys::STATEMENTS[4],
     audit::STATEMENTS,
     audit_log::STATEMENTS,
     changes::STATEMENTS,

@@ -3,6 +3,9 @@
 use thiserror::Error;
 use tollgate_core::tenancy::{OrganizationRole, ProjectRole};
 
+use super::StoreError;
+use super::api_keys::KeyRefusal;
+
 /// A rule that a write would break.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
@@ -34,6 +37,9 @@ pub enum Refusal {
         /// The version it has.
         version: i64,
     },
+    /// A rule about keys.
+    #[error(transparent)]
+    Key(#[from] KeyRefusal),
     /// A project always has an owner.
     #[error("the project would be left without an owner; make somebody else an owner first")]
     LastOwner,
@@ -63,7 +69,7 @@ pub enum Refusal {
     Twice(&'static str),
     /// Keys can only go to somebody who could have made them.
     #[error(
-        "keys can only be handed over to another member of project {0} who is at least a developer; \
+        "keys can only be handed over to another active member of project {0} who is at least a developer; \
          add them first, or let the keys be revoked"
     )]
     NoHeir(String),
@@ -78,4 +84,10 @@ pub enum Refusal {
     /// A subject that no database can keep.
     #[error("the token's subject has characters that cannot be kept")]
     Subject,
+}
+
+impl From<KeyRefusal> for StoreError {
+    fn from(refusal: KeyRefusal) -> Self {
+        Self::Refused(Refusal::Key(refusal))
+    }
 }

@@ -17,7 +17,7 @@ use crate::clock::SystemClock;
 use crate::config::{EXIT_CONFIG, Settings, Sources, load};
 use crate::entropy::SystemEntropy;
 use crate::ops::admin::{Admin, Done, KeyWish, Membership, Thing};
-use whom::{OwnerArgs, PersonArgs};
+use whom::PersonArgs;
 
 /// What to do at the database.
 #[derive(Debug, Args)]
@@ -50,15 +50,24 @@ enum AdminCommand {
     },
     /// Give somebody a role in an organization or a project.
     AddMember(AddMemberArgs),
-    /// Make a key. Its text is printed once.
+    /// Make a service account, which keys can act for.
+    CreateServiceAccount {
+        /// What people call it.
+        name: String,
+        /// The project (prj_…).
+        #[arg(long, value_name = "PRJ")]
+        project: String,
+    },
+    /// Make a key of a service account. Its text is printed once. People make their own keys.
     CreateKey {
         /// What people call it.
         name: String,
         /// The project (prj_…).
         #[arg(long, value_name = "PRJ")]
         project: String,
-        #[command(flatten)]
-        owner: OwnerArgs,
+        /// The service account (sva_…) that it acts for.
+        #[arg(long, value_name = "SVA")]
+        service_account: String,
         /// In how many days it ends; without it, as the configuration says.
         #[arg(long, value_name = "DAYS")]
         expires_in_days: Option<u32>,
@@ -161,8 +170,11 @@ async fn act(admin: &Admin, command: AdminCommand) -> anyhow::Result<Done> {
             };
             admin.add_member(&membership, &args.person.whom()).await
         }
-        AdminCommand::CreateKey { name, project, owner, expires_in_days } => {
-            admin.create_key(&KeyWish { project, owner: owner.owner(), name, days: expires_in_days }).await
+        AdminCommand::CreateServiceAccount { name, project } => {
+            admin.create_service_account(&project, &name).await
+        }
+        AdminCommand::CreateKey { name, project, service_account, expires_in_days } => {
+            admin.create_key(&KeyWish { project, service_account, name, days: expires_in_days }).await
         }
         AdminCommand::RevokeKey { key } => admin.revoke_key(&key).await,
         AdminCommand::Suspend(what) => admin.set_suspended(&what.thing(), true).await,

@@ -41,7 +41,8 @@ enum MemberCommand {
     Remove {
         /// The person's id.
         person: String,
-        /// Give the person's keys to this member instead of revoking them.
+        /// Give the person's keys to this member instead of revoking them. They stay disabled until that member has rotated
+        /// them with overlap 'now'. Not for your own keys.
         #[arg(long, value_name = "PERSON")]
         hand_keys_to: Option<String>,
     },

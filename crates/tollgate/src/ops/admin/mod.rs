@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::Value;
-use tollgate_core::key_life::KeyLifetimes;
 use tollgate_core::time::Timestamp;
 
-use crate::app::store_options;
+use crate::app::{key_policy, store_options};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::entropy::Entropy;
+use crate::store::api_keys::KeyPolicy;
 use crate::store::{FreshAuthor, Origin, Store};
 
 pub use keys::KeyWish;
@@ -41,8 +41,7 @@ pub struct Admin {
     entropy: Arc<dyn Entropy>,
     name: String,
     issuers: Vec<String>,
-    key_quota: u32,
-    key_lifetimes: KeyLifetimes,
+    key_policy: KeyPolicy,
 }
 
 impl Admin {
@@ -62,11 +61,7 @@ impl Admin {
             entropy,
             name,
             issuers: settings.issuers.iter().map(|issuer| issuer.name.clone()).collect(),
-            key_quota: settings.keys.max_per_project,
-            key_lifetimes: KeyLifetimes {
-                max_days: settings.keys.max_lifetime_days,
-                default_days: settings.keys.default_lifetime_days,
-            },
+            key_policy: key_policy(settings),
         })
     }
 

@@ -34,7 +34,7 @@ impl Lost {
             "organization.resume" => _ = self.organizations.remove(&target),
             _ => {}
         }
-        for list in ["keys", "revoked_keys", "disabled_keys"] {
+        for list in ["keys", "revoked_keys", "disabled_keys", "keys_handed_over"] {
             let ids = entry["after"][list].as_array().into_iter().flatten();
             self.keys.extend(ids.filter_map(Value::as_str).map(str::to_owned));
         }
@@ -113,6 +113,7 @@ mod tests {
             json!({"action": "key.revoke", "target_id": "k1"}),
             json!({"action": "key.create", "target_id": "k2"}),
             json!({"action": "project.member.remove", "target_id": "per_1", "after": {"revoked_keys": ["k3", "k4"]}}),
+            json!({"action": "project.member.remove", "target_id": "per_4", "after": {"keys_handed_over": ["k6"], "to": "per_5"}}),
             json!({"action": "key.leak", "target_id": "k5"}),
             json!({"action": "person.suspend", "target_id": "per_2"}),
             json!({"action": "person.suspend", "target_id": "per_3"}),
@@ -123,7 +124,7 @@ mod tests {
             lost.note(&entry);
         }
         let set = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
-        assert_eq!(lost.keys, set(&["k1", "k3", "k4", "k5"]));
+        assert_eq!(lost.keys, set(&["k1", "k3", "k4", "k5", "k6"]));
         assert_eq!(lost.people, set(&["per_3"]));
         assert_eq!((lost.projects, lost.organizations), (set(&["prj_1"]), set(&["org_1"])));
     }

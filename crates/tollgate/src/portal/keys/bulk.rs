@@ -3,10 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tollgate_core::tenancy::ProjectRole;
 use utoipa::ToSchema;
 
-use super::entry;
 use super::list::filter;
 use super::view::KeyView;
 use crate::portal::Portal;
@@ -16,7 +14,7 @@ use crate::portal::person::Person;
 use crate::portal::problem::{Answer, Problem};
 
 /// Keys of one unit of work at most: each is an entry of the audit log, and others wait for its end.
-const MOST: i64 = 500;
+const MOST: usize = 500;
 
 /// Which keys, and whether it is meant. Every part that is said narrows the choice.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -70,28 +68,16 @@ pub async fn revoke(
     Body(wish): Body<RevokeKeys>,
 ) -> Answer<Json<RevokedKeys>> {
     let now = portal.now();
-    let mut chosen = filter(&person, wish.owner.as_deref(), wish.tag, wish.unused_since)?;
+    let chosen = filter(&person, wish.owner.as_deref(), wish.tag, wish.unused_since)?;
     let narrowed = chosen != crate::store::api_keys::KeyFilter::default();
     if narrowed == wish.all {
         let detail = "say which keys by owner, tag or unused_since, or say all for every key of the project";
         return Err(Problem::invalid("/all", detail));
     }
-    chosen.unrevoked = true;
     let author = person.author(now);
     let mut tx = portal.store()?.begin().await?;
-    tx.hold_project(&author, &project, ProjectRole::Manager).await?;
-    let mut keys = tx.list_keys(&project, &chosen, (None, MOST + 1), now).await?;
-    let most = usize::try_from(MOST).unwrap_or(usize::MAX);
-    let more = keys.len() > most;
-    keys.truncate(most);
-    if !wish.dry_run {
-        for key in &mut keys {
-            let ended = tx.revoke_key(key, &person.id, now).await?;
-            tx.audit(entry(&author, "key.revoke", Some(key), &ended));
-            *key = ended;
-        }
-        tx.commit(now).await?;
-    }
+    let (keys, more) = tx.revoke_keys(&author, &project, &chosen, (MOST, wish.dry_run)).await?;
+    tx.commit(now).await?;
     let items: Vec<KeyView> = keys.iter().map(|key| KeyView::new(key, now)).collect();
     Ok(Json(RevokedKeys { dry_run: wish.dry_run, count: items.len(), more, items }))
 }

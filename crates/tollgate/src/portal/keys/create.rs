@@ -12,7 +12,7 @@ use tollgate_core::tenancy::ProjectRole;
 use utoipa::ToSchema;
 
 use super::view::{FreshKeyView, KeyView};
-use super::{entry, wish};
+use super::wish;
 use crate::portal::Portal;
 use crate::portal::forms::{
     Expiry, Ids, addresses_schema, expiry_schema, given, metadata_schema, models_schema, name_schema,
@@ -20,10 +20,10 @@ use crate::portal::forms::{
 };
 use crate::portal::once::Create;
 use crate::portal::person::Person;
-use crate::portal::problem::{Answer, Code, Problem};
+use crate::portal::problem::Answer;
 use crate::portal::rights::Fresh;
 use crate::portal::version::Versioned;
-use crate::store::api_keys::{KeyCreation, KeyOwner, NewApiKey};
+use crate::store::api_keys::{KeyOwner, NewApiKey};
 
 /// A key that somebody wants.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -96,22 +96,18 @@ pub async fn create(
     let now = portal.now();
     wish::routes_exist(&portal, &body.routes)?;
     let life = wish::life(body.expires_at, body.expires_in_days)?;
-    let expires_at = wish::end(&portal, life, now, now)?;
     let secret = NewKey::make(now, |buffer| portal.entropy().fill(buffer))?;
     let author = person.author(now);
 
     let mut tx = portal.store()?.begin().await?;
     let needed =
         if body.service_account_id.is_some() { ProjectRole::Manager } else { ProjectRole::Developer };
-    let (held, _) = tx.hold_project(&author, &project, needed).await?;
+    // Requests with one idempotency key take turns here.
+    tx.hold_project(&author, &project, needed).await?;
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }
     let author = person.proven(now)?;
-    if held.state != crate::store::State::Active {
-        let detail = "The project is suspended. Keys can be made once it is resumed.";
-        return Err(Problem::new(Code::Conflict, detail));
-    }
     let new = NewApiKey {
         id: secret.id(),
         digest: secret.digest(),
@@ -121,30 +117,13 @@ pub async fn create(
             None => KeyOwner::Person(person.id.clone()),
         },
         name: body.name,
-        expires_at,
+        life,
         limits: KeyLimits { models: body.models, routes: body.routes, addresses: body.addresses },
         tags: body.tags,
         metadata: body.metadata,
-        created_by: person.id.clone(),
     };
-    let max = portal.options().keys.max_per_project;
-    let key = match tx.create_key(&author, &new, max, now).await? {
-        KeyCreation::Created(key) => key,
-        KeyCreation::NoProject => return Err(Problem::not_found()),
-        KeyCreation::NoOwner => {
-            let detail = "there is no such service account in this project, or it is suspended";
-            return Err(Problem::invalid("/service_account_id", detail));
-        }
-        KeyCreation::Full => {
-            let detail = format!(
-                "The project has {max} keys, which is as many as it may have (keys.max_per_project). Revoke some that \
-                 nobody uses."
-            );
-            return Err(Problem::new(Code::Conflict, detail));
-        }
-    };
+    let key = tx.issue_key(&author, &new, &portal.options().keys).await?;
     let view = KeyView::new(&key, now);
-    tx.audit(entry(&author, "key.create", None, &key));
     let repeated = FreshKeyView::repeated(view.clone());
     once.keep(&mut tx, &person.id, (StatusCode::CREATED, &repeated), now).await?;
     tx.commit(now).await?;

@@ -3,7 +3,6 @@
 use axum::extract::State;
 
 use super::view::KeyView;
-use super::{entry, hold};
 use crate::portal::Portal;
 use crate::portal::forms::Ids;
 use crate::portal::person::Person;
@@ -27,13 +26,7 @@ pub async fn revoke(
     let now = portal.now();
     let author = person.author(now);
     let mut tx = portal.store()?.begin().await?;
-    let before = hold(&mut tx, &author, (&project, &id)).await?;
-    if_match.check(before.version)?;
-    if before.revoked.is_some() {
-        return Ok(Versioned(before.version, KeyView::new(&before, now)));
-    }
-    let key = tx.revoke_key(&before, &person.id, now).await?;
-    tx.audit(entry(&author, "key.revoke", Some(&before), &key));
+    let key = tx.revoke_key(&author, ((&project, &id), if_match.version())).await?;
     tx.commit(now).await?;
     Ok(Versioned(key.version, KeyView::new(&key, now)))
 }

@@ -4,17 +4,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tollgate_core::apikey::NewKey;
+use tollgate_core::apikey::{KeyId, NewKey};
 use tollgate_core::key_life::Overlap;
+use tollgate_core::tenancy::ProjectRole;
 use utoipa::ToSchema;
 
 use super::view::{FreshKeyView, KeyView};
-use super::{entry, hold, must_not_be_revoked};
 use crate::portal::Portal;
 use crate::portal::forms::Ids;
 use crate::portal::once::Create;
 use crate::portal::person::Person;
-use crate::portal::problem::{Answer, Code, Problem};
+use crate::portal::problem::{Answer, Problem};
 use crate::portal::rights::Fresh;
 use crate::portal::version::{IfMatch, Versioned};
 
@@ -32,7 +32,9 @@ pub struct RotateKey {
 ///
 /// The id, limits and history stay. The new secret is in this answer and nowhere else. A second rotation ends the older of
 /// two secrets at once. A key that has ended cannot be rotated; give it a later end first. A secret that was found in public
-/// (`leaked`) has to end `now`; the key is then switched on by `enable`.
+/// (`leaked`) has to end `now`; the key is then switched on by `enable`. So has the secret of a key that was handed over
+/// (`disabled_because`), which works again with its new one. A person's key is rotated by that person alone, a service
+/// account's by managers.
 #[utoipa::path(
     post, path = "/projects/{project_id}/keys/{key_id}/rotate", tag = "keys", request_body = RotateKey,
     params(
@@ -51,26 +53,17 @@ pub async fn rotate(
     let now = portal.now();
     let author = person.author(now);
     let mut tx = portal.store()?.begin().await?;
-    let before = hold(&mut tx, &author, (&project, &id)).await?;
+    // Requests with one idempotency key take turns here.
+    tx.hold_project(&author, &project, ProjectRole::Developer).await?;
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }
-    if_match.check(before.version)?;
-    must_not_be_revoked(&before)?;
-    if before.expires_at.is_some_and(|end| end <= now) {
-        let detail = "This key's time is over. Give it a later end first, or make a new one.";
-        return Err(Problem::new(Code::Conflict, detail));
-    }
-    if before.leaked.is_some() && body.overlap.until(now, None).is_some() {
-        let detail = "must be 'now': the present secret was found in public";
-        return Err(Problem::invalid("/overlap", detail));
-    }
-    let author = person.proven(now)?;
-    let secret = NewKey::rotate(before.id, |buffer| portal.entropy().fill(buffer))?;
-    let until = body.overlap.until(now, before.expires_at);
-    let key = tx.rotate_key(&author, &before, secret.digest(), until, now).await?;
+    let id = KeyId::parse(&id).ok_or_else(Problem::not_found)?;
+    let secret = NewKey::rotate(id, |buffer| portal.entropy().fill(buffer))?;
+    let key = ((project.as_str(), id.as_str()), if_match.version());
+    let rotation = (secret.digest(), body.overlap);
+    let key = tx.rotate_key(&author, key, rotation, || person.proven(now)).await?;
     let view = KeyView::new(&key, now);
-    tx.audit(entry(&author, "key.rotate", Some(&before), &key));
     let repeated = FreshKeyView::repeated(view.clone());
     once.keep(&mut tx, &person.id, (StatusCode::OK, &repeated), now).await?;
     tx.commit(now).await?;

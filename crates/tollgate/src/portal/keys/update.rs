@@ -3,13 +3,14 @@
 use axum::extract::State;
 use serde::Deserialize;
 use tollgate_core::caller::{AddressList, RouteScope};
+use tollgate_core::key_bounds::LimitEdit;
 use tollgate_core::key_life::LifeWish;
 use tollgate_core::key_limits::{KeyName, Metadata, Tags};
 use tollgate_core::models::ModelPolicy;
 use utoipa::ToSchema;
 
 use super::view::KeyView;
-use super::{entry, hold, must_have_room, must_not_be_revoked, wish};
+use super::wish;
 use crate::portal::Portal;
 use crate::portal::body::Body;
 use crate::portal::forms::{
@@ -20,6 +21,7 @@ use crate::portal::person::Person;
 use crate::portal::problem::Answer;
 use crate::portal::rights::Fresh;
 use crate::portal::version::{IfMatch, Versioned};
+use crate::store::api_keys::KeyEdit;
 
 /// What is to be changed.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -61,7 +63,8 @@ pub struct UpdateKey {
 
 /// Change a key
 ///
-/// Your own takes the role of developer, any other that of manager. It holds on every replica within a second. More models,
+/// Your own takes the role of developer, any other that of manager. It holds on every replica within a second. The limits
+/// that a manager or somebody above sets are `bounds`: those below that role narrow them further and never widen them. More models,
 /// routes, addresses or time than before ask for a recent proof of who you are.
 #[utoipa::path(
     patch, path = "/projects/{project_id}/keys/{key_id}", tag = "keys", request_body = UpdateKey,
@@ -82,26 +85,22 @@ pub async fn update(
     let life = wish::life(change.expires_at, change.expires_in_days)?;
     let author = person.author(now);
     let mut tx = portal.store()?.begin().await?;
-    let before = hold(&mut tx, &author, (&project, &id)).await?;
-    if_match.check(before.version)?;
-    must_not_be_revoked(&before)?;
-    let mut key = before.clone();
-    if life != LifeWish::Unsaid {
-        key.expires_at = wish::end(&portal, life, key.secret_made_at(), now)?;
-        must_have_room(&portal, &mut tx, &before, now).await?;
-    }
-    key.name = change.name.unwrap_or(key.name);
-    key.limits.models = change.models.unwrap_or(key.limits.models);
-    key.limits.routes = change.routes.unwrap_or(key.limits.routes);
-    key.limits.addresses = change.addresses.unwrap_or(key.limits.addresses);
-    key.tags = change.tags.unwrap_or(key.tags);
-    key.metadata = change.metadata.unwrap_or(key.metadata);
-    if key == before {
-        return Ok(Versioned(before.version, KeyView::new(&before, now)));
-    }
-    let edit = before.edit(key, || person.proven(now))?;
-    let key = tx.save_key(edit, now).await?;
-    tx.audit(entry(&author, "key.update", Some(&before), &key));
+    let edit = KeyEdit {
+        name: change.name,
+        life: Some(life).filter(|life| *life != LifeWish::Unsaid),
+        limits: LimitEdit {
+            models: change.models,
+            routes: change.routes,
+            addresses: change.addresses,
+            expires_at: None,
+        },
+        tags: change.tags,
+        metadata: change.metadata,
+        enabled: None,
+    };
+    let key = ((project.as_str(), id.as_str()), if_match.version());
+    let edit = (edit, &portal.options().keys);
+    let key = tx.edit_key(&author, key, edit, || person.proven(now)).await?;
     tx.commit(now).await?;
     Ok(Versioned(key.version, KeyView::new(&key, now)))
 }

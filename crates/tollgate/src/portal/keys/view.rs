@@ -1,17 +1,17 @@
 //! A key as the API shows it: all that its people may know, which is never the secret nor its digest.
 
 use serde::Serialize;
-use serde_json::{Value, json};
 use tollgate_core::caller::{AddressList, KeyState, RouteScope};
 use tollgate_core::key_limits::{KeyName, Metadata, Tags};
 use tollgate_core::models::ModelPolicy;
 use tollgate_core::time::Timestamp;
 use utoipa::ToSchema;
 
+use super::decided::{BoundView, DecisionView, DisabledBecause};
 use crate::portal::forms::{
     Moment, addresses_schema, metadata_schema, models_schema, name_schema, routes_schema, tags_schema,
 };
-use crate::store::api_keys::{ApiKey, HeldBy, KeyOwner, ShownState};
+use crate::store::api_keys::{ApiKey, HeldBy, KeyOwner};
 
 /// An API key. Its secret was shown once, when it was made or rotated.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -30,6 +30,10 @@ pub struct KeyView {
     pub name: KeyName,
     /// Whether it works.
     pub state: StateView,
+    /// Why it is disabled, the reason that has to go first; null when it is not.
+    pub disabled_because: Option<DisabledBecause>,
+    /// Who disabled it, and when; null when it is not disabled.
+    pub disabled_by: Option<DecisionView>,
     /// What above it is suspended, so that it is refused whatever its own state; null when nothing is.
     pub held_by: Option<HeldByView>,
     /// When it ends by itself; null is never.
@@ -46,6 +50,8 @@ pub struct KeyView {
     /// Where it may be used from.
     #[schema(schema_with = addresses_schema)]
     pub addresses: AddressList,
+    /// The widest limits that managers and those above have left to it, the strongest first.
+    pub bounds: Vec<BoundView>,
     /// Words by which it is found.
     #[schema(schema_with = tags_schema)]
     pub tags: Tags,
@@ -208,6 +214,8 @@ impl KeyView {
             owner: OwnerView::of(key),
             name: key.name.clone(),
             state: state(key, now),
+            disabled_because: DisabledBecause::of(key),
+            disabled_by: DecisionView::of(key),
             held_by: key.held_by.map(|by| match by {
                 HeldBy::Organization => HeldByView::Organization,
                 HeldBy::Project => HeldByView::Project,
@@ -218,6 +226,7 @@ impl KeyView {
             project_models: key.project_models.clone(),
             routes: key.limits.routes.clone(),
             addresses: key.limits.addresses.clone(),
+            bounds: key.bounds.as_slice().iter().map(BoundView::of).collect(),
             tags: key.tags.clone(),
             metadata: key.metadata.clone(),
             created_by: key.created_by.clone(),
@@ -256,25 +265,4 @@ pub fn state(key: &ApiKey, now: Timestamp) -> StateView {
         KeyState::Live if key.expires_at.is_some_and(|end| end <= now) => StateView::Expired,
         KeyState::Live => StateView::Live,
     }
-}
-
-/// What the audit log keeps of a key: what people decided about it, and nothing that happens by itself.
-pub fn audited(key: &ApiKey) -> Value {
-    json!({
-        "name": key.name,
-        "owner": key.owner.id(),
-        "state": match key.state {
-            KeyState::Live => ShownState::Live.as_str(),
-            KeyState::Disabled => ShownState::Disabled.as_str(),
-            KeyState::Revoked => ShownState::Revoked.as_str(),
-        },
-        "expires_at": key.expires_at.map(Moment),
-        "models": key.limits.models,
-        "routes": key.limits.routes,
-        "addresses": key.limits.addresses,
-        "tags": key.tags,
-        "metadata": key.metadata,
-        "secret_made_at": Moment(key.secret_made_at()),
-        "previous_secret_until": key.previous.map(|previous| Moment(previous.until)),
-    })
 }

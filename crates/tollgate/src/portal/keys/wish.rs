@@ -1,8 +1,7 @@
-//! What somebody wants of a key, checked against what holds for every key: lifetimes, and that the named routes exist.
+//! What somebody wants of a key: its end in one of two ways, and routes that exist.
 
 use tollgate_core::caller::RouteScope;
 use tollgate_core::key_life::LifeWish;
-use tollgate_core::time::Timestamp;
 
 use crate::portal::Portal;
 use crate::portal::forms::Expiry;
@@ -19,13 +18,6 @@ pub fn life(expires_at: Option<Expiry>, expires_in_days: Option<u32>) -> Answer<
             Err(Problem::invalid("/expires_in_days", "say either expires_at or expires_in_days, not both"))
         }
     }
-}
-
-/// When a key ends whose secret was made at `made`.
-pub fn end(portal: &Portal, wish: LifeWish, made: Timestamp, now: Timestamp) -> Answer<Option<Timestamp>> {
-    let field = if matches!(wish, LifeWish::Days(_)) { "/expires_in_days" } else { "/expires_at" };
-    let lifetimes = &portal.options().keys.lifetimes;
-    lifetimes.grant(wish, made, now).map_err(|error| Problem::invalid(field, error.to_string()))
 }
 
 /// A route that does not exist would be a key that works nowhere, and nobody would know why.

@@ -17,7 +17,8 @@ pub enum Keys {
     /// They end, for good.
     #[default]
     Revoke,
-    /// They go to the member named in `to`, who should rotate them: the leaver knows their secrets.
+    /// They go to the member named in `to`, disabled until that member has rotated each with overlap `now`: the leaver
+    /// knows their secrets. Not for one's own keys.
     HandOver,
 }
 

@@ -1,18 +1,16 @@
 //! What a report does, once: the secret stops working, the key's people see where it was found, and the audit log and the
 //! process's log say so.
 
-use serde_json::{Value, json};
 use tollgate_core::apikey::PlainKey;
 use tollgate_core::caller::KeyState;
 use tollgate_core::time::Timestamp;
 
 use super::alert::{Alert, Label};
 use crate::portal::Portal;
-use crate::portal::keys::entry;
 use crate::portal::origin::Origin;
 use crate::portal::problem::Answer;
-use crate::store::api_keys::{ApiKey, Leak, SecretMatch};
-use crate::store::{ActorKind, Author, StoreError, Tx};
+use crate::store::api_keys::{ApiKey, Leak, LeakReport, SecretMatch};
+use crate::store::{ActorKind, Author};
 use crate::telemetry::LeakOutcome;
 
 /// Takes one alert of a report that `reporter`'s key has signed.
@@ -50,7 +48,6 @@ async fn act(
         return Ok(LeakOutcome::Repeated);
     }
     let worked = works(&before, which, now);
-    let after = end(&mut tx, &before, which, now).await?;
     let author = Author {
         kind: ActorKind::System,
         id: "secret_scanner".into(),
@@ -58,19 +55,14 @@ async fn act(
         platform_admin: false,
         origin: origin.stored(now),
     };
-    let mut written = entry(&author, "key.leak", Some(&before), &after);
-    if let Some(Value::Object(shown)) = &mut written.after {
-        let said =
-            json!({"url": leak.url, "source": leak.source, "type": alert.kind(), "secret": word(which)});
-        shown.insert("leak".into(), said);
-    }
-    tx.audit(written);
+    let report = LeakReport { leak: &leak, kind: &alert.kind(), which };
+    let after = tx.end_leaked_secret(&author, &before, report).await?;
     tx.commit(now).await?;
     tracing::warn!(
         key = after.id.as_str(),
         project = after.project_id,
         owner = after.owner.id(),
-        secret = word(which),
+        secret = which.as_str(),
         worked,
         url = ?leak.url,
         source = ?leak.source,
@@ -84,24 +76,4 @@ fn works(key: &ApiKey, which: SecretMatch, now: Timestamp) -> bool {
     let in_time = key.expires_at.is_none_or(|end| end > now);
     let overlaps = key.previous.is_some_and(|previous| previous.until > now);
     key.state == KeyState::Live && in_time && (which == SecretMatch::Current || overlaps)
-}
-
-/// Ends the secret: the key is switched off if it is the present one, and loses the one before otherwise. The key's present
-/// secret was not found, so that whoever uses it goes on. An expired key is switched off too: it could be given a later end.
-async fn end(tx: &mut Tx, before: &ApiKey, which: SecretMatch, now: Timestamp) -> Result<ApiKey, StoreError> {
-    match which {
-        // Where nothing works that would have to end, it is saved so that its reading has another version.
-        SecretMatch::Current => tx.save_key(before.switched_off(), now).await,
-        SecretMatch::Previous if before.previous.is_some_and(|previous| previous.until > now) => {
-            tx.end_previous_secret(before, now).await
-        }
-        SecretMatch::Previous => Ok(before.clone()),
-    }
-}
-
-const fn word(which: SecretMatch) -> &'static str {
-    match which {
-        SecretMatch::Current => "current",
-        SecretMatch::Previous => "previous",
-    }
 }

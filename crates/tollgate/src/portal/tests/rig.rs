@@ -23,8 +23,8 @@ use super::secret_scanning::SCANNER;
 use crate::clock::Clock;
 use crate::entropy::SystemEntropy;
 use crate::portal::introspection::IntrospectionClient;
-use crate::portal::keys::KeyPolicy;
 use crate::portal::{Portal, PortalOptions, PortalParts, router};
+use crate::store::api_keys::KeyPolicy;
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Metrics;
 use crate::views::{

@@ -193,7 +193,8 @@ async fn a_leavers_keys_are_revoked_or_handed_over() {
     let heir = format!("{path}?keys=hand_over&to={}", carol.id);
     api.call("DELETE", &heir, &alice.token, Value::Null).await.expect(204);
     let key = api.get(&format!("{keys}/{first}"), &alice.token).await.expect(200);
-    assert_eq!((&key["owner"]["id"], &key["state"]), (&carol.id.clone().into(), &"live".into()));
+    assert_eq!((&key["owner"]["id"], &key["state"]), (&carol.id.clone().into(), &"disabled".into()));
+    assert_eq!(key["disabled_because"], "handed_over");
     assert_eq!(
         api.get(&keys, &bob.token).await.problem(404),
         "not_found",

@@ -1,27 +1,37 @@
 //! API keys as people manage them. A secret never comes here, and its digest never leaves: [`ApiKey`] has no place for
 //! either.
 
+mod audited;
 mod edit;
+mod issue;
 mod last_used;
 mod leaks;
 mod list;
+mod manage;
 mod read;
+mod refusal;
 mod row;
+mod switch;
 mod write;
 
 use std::net::IpAddr;
 
-use tollgate_core::apikey::{KeyDigest, KeyId};
+use tollgate_core::apikey::KeyId;
 use tollgate_core::caller::{KeyLimits, KeyState};
+use tollgate_core::key_bounds::KeyBounds;
 use tollgate_core::key_limits::{KeyName, Metadata, Tags};
 use tollgate_core::models::ModelPolicy;
 use tollgate_core::time::Timestamp;
 
-pub use edit::KeyEdit;
+pub(in crate::store) use edit::KeyChange;
+pub use issue::{KeyPolicy, NewApiKey};
 pub use last_used::KeyUse;
-pub use leaks::Leak;
+pub use leaks::{Leak, LeakReport};
 pub use list::{KeyCursor, KeyFilter, ShownState};
+pub use manage::{KeyEdit, KeyPath};
 pub use read::SecretMatch;
+pub use refusal::KeyRefusal;
+pub use switch::{HandedOver, KeyHold, KeySwitch, OffCause, SwitchedOff};
 
 /// One key, as its people see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +54,16 @@ pub struct ApiKey {
     pub name: KeyName,
     /// As its people set it; expiry is a matter of time.
     pub state: KeyState,
+    /// Why it is switched off.
+    pub switch: KeySwitch,
     /// What above it is suspended, so that it is refused whatever its own state.
     pub held_by: Option<HeldBy>,
     /// When it stops by itself.
     pub expires_at: Option<Timestamp>,
     /// What it is narrowed to.
     pub limits: KeyLimits,
+    /// The widest limits that higher roles have left to it.
+    pub bounds: KeyBounds,
     /// Words by which it is found.
     pub tags: Tags,
     /// What its owner remembers about it.
@@ -123,44 +137,6 @@ pub struct PreviousSecret {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// What is needed to make a key.
-#[derive(Clone, Debug)]
-pub struct NewApiKey {
-    /// The public half of its text.
-    pub id: KeyId,
-    /// What is kept of its secret.
-    pub digest: KeyDigest,
-    /// Its project.
-    pub project_id: String,
-    /// Whom it acts for.
-    pub owner: KeyOwner,
-    /// What people call it.
-    pub name: KeyName,
-    /// When it stops by itself.
-    pub expires_at: Option<Timestamp>,
-    /// What it is narrowed to.
-    pub limits: KeyLimits,
-    /// Words by which it is found.
-    pub tags: Tags,
-    /// What its owner remembers about it.
-    pub metadata: Metadata,
-    /// The person who makes it, or `operator`.
-    pub created_by: String,
-}
-
-/// What became of the wish for a new key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyCreation {
-    /// Here it is.
-    Created(Box<ApiKey>),
-    /// There is no such project any more.
-    NoProject,
-    /// There is no such person or service account, or they may not act.
-    NoOwner,
-    /// The project has as many keys as it may have.
-    Full,
-}
-
 impl KeyOwner {
     /// The owner's id.
     pub fn id(&self) -> &str {
@@ -191,11 +167,22 @@ impl ApiKey {
     pub fn secret_made_at(&self) -> Timestamp {
         self.rotated_at.unwrap_or(self.created_at)
     }
+
+    /// Why it is disabled; `None` when it is not.
+    pub fn disabled_because(&self) -> Option<&'static str> {
+        if self.state == KeyState::Disabled { self.switch.because() } else { None }
+    }
+
+    /// Switches a key that was not revoked.
+    fn switch_to(&mut self, switch: KeySwitch) {
+        self.state = switch.state();
+        self.switch = switch;
+    }
 }
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&[&str]; 4] =
-    [leaks::STATEMENTS, list::STATEMENTS, read::STATEMENTS, write::STATEMENTS];
+pub(super) const STATEMENTS: [&[&str]; 5] =
+    [issue::STATEMENTS, leaks::STATEMENTS, list::STATEMENTS, read::STATEMENTS, write::STATEMENTS];
 /// The one statement that is made of parts, for `rows` keys.
 #[cfg(test)]
 pub(super) use last_used::statement as last_used_statement;

@@ -18,6 +18,16 @@ pub enum SecretMatch {
     Previous,
 }
 
+impl SecretMatch {
+    /// The text in API and log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Previous => "previous",
+        }
+    }
+}
+
 const FIND: &str = select_keys!("WHERE k.project_id = $1 AND k.id = $2");
 const FIND_BY_ID: &str = select_keys!("WHERE k.id = $1");
 const DIGESTS: &str = "SELECT digest, previous_digest FROM api_keys WHERE id = $1";

@@ -4,10 +4,14 @@
 use serde::de::DeserializeOwned;
 use tollgate_core::apikey::KeyId;
 use tollgate_core::caller::{KeyLimits, KeyState};
+use tollgate_core::key_bounds::{KeyAuthority, KeyBounds};
 use tollgate_core::key_limits::KeyName;
 use tollgate_core::time::Timestamp;
 
-use super::{ApiKey, HeldBy, KeyOwner, LastUse, Leak, PreviousSecret, Revocation};
+use super::{
+    ApiKey, HandedOver, HeldBy, KeyHold, KeyOwner, KeySwitch, LastUse, Leak, OffCause, PreviousSecret,
+    Revocation, SwitchedOff,
+};
 use crate::store::StoreError;
 
 /// A statement that reads whole keys: the columns of [`KeyRow`], then what is given.
@@ -19,6 +23,8 @@ macro_rules! select_keys {
              k.expires_at, k.models, k.routes, k.addresses, k.tags, k.metadata, k.created_by, k.version, \
              k.created_at, k.updated_at, k.rotated_at, k.revoked_at, k.revoked_by, k.last_used_at, \
              k.last_used_address, k.last_used_agent, k.previous_until, k.previous_last_used_at, \
+             k.disabled_because, k.disabled_by, k.disabled_at, k.hold_role, k.hold_by, k.hold_at, \
+             k.handed_over_from, k.handed_over_by, k.handed_over_at, k.bounds, \
              o.state AS organization_state, r.state AS project_state, \
              COALESCE(p.state, a.state, 'deleted') AS owner_state, \
              l.reported_at AS leaked_at, l.url AS leaked_url, l.source AS leaked_source \
@@ -63,6 +69,16 @@ pub(super) struct KeyRow {
     last_used_agent: Option<String>,
     previous_until: Option<i64>,
     previous_last_used_at: Option<i64>,
+    disabled_because: Option<String>,
+    disabled_by: Option<String>,
+    disabled_at: Option<i64>,
+    hold_role: Option<String>,
+    hold_by: Option<String>,
+    hold_at: Option<i64>,
+    handed_over_from: Option<String>,
+    handed_over_by: Option<String>,
+    handed_over_at: Option<i64>,
+    bounds: Option<String>,
     organization_state: String,
     project_state: String,
     owner_state: String,
@@ -75,6 +91,8 @@ impl TryFrom<KeyRow> for ApiKey {
     type Error = StoreError;
 
     fn try_from(row: KeyRow) -> Result<Self, StoreError> {
+        let state = state(&row.state).ok_or_else(|| impossible(&row.id, "is in an unknown state"))?;
+        let switch = switch(&row, state)?;
         let owner = match (row.person_id, row.service_account_id) {
             (Some(person), None) => KeyOwner::Person(person),
             (None, Some(account)) => KeyOwner::ServiceAccount(account),
@@ -86,6 +104,10 @@ impl TryFrom<KeyRow> for ApiKey {
             addresses: json(&row.id, "addresses", &row.addresses)?,
         };
         let at = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+        let bounds = match &row.bounds {
+            Some(bounds) => json(&row.id, "bounds", bounds)?,
+            None => KeyBounds::default(),
+        };
         // Whatever is not active holds up what is below it, states of a later release included.
         let above = [
             (&row.organization_state, HeldBy::Organization),
@@ -99,9 +121,11 @@ impl TryFrom<KeyRow> for ApiKey {
             project_models: json(&row.id, "its project's models", &row.project_models)?,
             owner,
             name: KeyName::new(&row.name).map_err(|error| impossible(&row.id, &error.to_string()))?,
-            state: state(&row.state).ok_or_else(|| impossible(&row.id, "is in an unknown state"))?,
+            state,
+            switch,
             expires_at: at(row.expires_at),
             limits,
+            bounds,
             tags: json(&row.id, "tags", &row.tags)?,
             metadata: json(&row.id, "metadata", &row.metadata)?,
             created_by: row.created_by,
@@ -130,6 +154,38 @@ impl TryFrom<KeyRow> for ApiKey {
             owner_name: row.owner_name,
         })
     }
+}
+
+/// Why a key is off. A key that is off for no reason in the row was switched off by a release that wrote none.
+fn switch(row: &KeyRow, state: KeyState) -> Result<KeySwitch, StoreError> {
+    let by = |by: &Option<String>| by.clone().unwrap_or_else(|| "unknown".to_owned());
+    let at = |at: Option<i64>| Timestamp::from_millis(at.unwrap_or(row.updated_at));
+    let off = match &row.disabled_because {
+        Some(text) => {
+            let cause = OffCause::parse(text)
+                .ok_or_else(|| impossible(&row.id, "is disabled for an unknown reason"))?;
+            Some(SwitchedOff { cause, by: by(&row.disabled_by), at: at(row.disabled_at) })
+        }
+        None => None,
+    };
+    let hold = match &row.hold_role {
+        Some(text) => {
+            let role = KeyAuthority::parse(text)
+                .ok_or_else(|| impossible(&row.id, "is disabled by an unknown role"))?;
+            Some(KeyHold { role, by: by(&row.hold_by), at: at(row.hold_at) })
+        }
+        None => None,
+    };
+    let handed_over = row.handed_over_at.map(|moment| HandedOver {
+        from: by(&row.handed_over_from),
+        by: by(&row.handed_over_by),
+        at: Timestamp::from_millis(moment),
+    });
+    let mut switch = KeySwitch { off, hold, handed_over };
+    if state == KeyState::Disabled && switch.state() == KeyState::Live {
+        switch.off = Some(SwitchedOff { cause: OffCause::Owner, by: by(&None), at: at(None) });
+    }
+    Ok(switch)
 }
 
 /// The text of a state in the database.

@@ -7,17 +7,19 @@ use std::sync::Arc;
 
 use tollgate_core::apikey::{NewKey, PlainKey};
 use tollgate_core::caller::{AddressList, KeyLimits, KeyState, RouteScope};
+use tollgate_core::key_life::{KeyLifetimes, LifeWish};
 use tollgate_core::key_limits::{KeyName, Metadata, Tags};
 use tollgate_core::models::{ModelList, ModelPolicy};
+use tollgate_core::recent::RecentProof;
 use tollgate_core::time::Timestamp;
 
-use super::people::{operator, proof};
+use super::people::{operator, proof, refusal};
 use super::rig::{at, becomes_ready, on_both, options};
 use crate::store::api_keys::{
-    ApiKey, KeyCreation, KeyCursor, KeyFilter, KeyOwner, NewApiKey, SecretMatch, ShownState,
+    ApiKey, KeyCursor, KeyFilter, KeyOwner, KeyPolicy, KeyRefusal, NewApiKey, SecretMatch, ShownState,
 };
 use crate::store::tx::on_tx;
-use crate::store::{Change, KeyUse, Store, StoreError, Tx};
+use crate::store::{Author, Change, FreshAuthor, KeyUse, Origin, Refusal, Store, StoreError, Tx};
 
 /// Two projects of one organization, two people, and a service account in the first project.
 async fn seeded(url: String) -> Arc<Store> {
@@ -30,10 +32,11 @@ async fn seeded(url: String) -> Arc<Store> {
              VALUES ('per_1', 'kc', 's1', 'alice', NULL, 'active', 1, 0, 0, 0), \
          ('per_2', 'kc', 's2', 'bob', NULL, 'active', 1, 0, 0, 0), \
          ('per_3', 'kc', 's3', 'mallory', NULL, 'suspended', 1, 0, 0, 0)",
-        "INSERT INTO projects VALUES ('prj_1', 'org_1', 'first', 'active', '\"all\"', 1, 0, 0), \
-         ('prj_2', 'org_1', 'second', 'active', '\"none\"', 1, 0, 0), \
-         ('prj_3', 'org_1', 'third', 'deleted', '\"all\"', 1, 0, 0)",
-        "INSERT INTO service_accounts VALUES ('sva_1', 'prj_1', 'ci', 'active', 1, 0, 0)",
+        "INSERT INTO projects VALUES ('prj_00000000000000000000000001', 'org_1', 'first', 'active', '\"all\"', 1, 0, 0), \
+         ('prj_00000000000000000000000002', 'org_1', 'second', 'active', '\"none\"', 1, 0, 0), \
+         ('prj_00000000000000000000000003', 'org_1', 'third', 'deleted', '\"all\"', 1, 0, 0)",
+        "INSERT INTO service_accounts VALUES ('sva_1', 'prj_00000000000000000000000001', 'ci', 'active', 1, 0, 0)",
+        "INSERT INTO project_members VALUES ('prj_00000000000000000000000001', 'per_1', 'owner', 'manual', 0), ('prj_00000000000000000000000002', 'per_1', 'owner', 'manual', 0)",
     ] {
         on_tx!(tx, conn => sqlx::query(statement).execute(conn).await.map(drop)).unwrap();
     }
@@ -61,11 +64,10 @@ fn new(key: &NewKey, project: &str, owner: KeyOwner) -> NewApiKey {
         project_id: project.into(),
         owner,
         name: KeyName::new("a key").unwrap(),
-        expires_at: None,
+        life: LifeWish::Unsaid,
         limits: KeyLimits::NONE,
         tags: Tags::default(),
         metadata: Metadata::default(),
-        created_by: "per_1".into(),
     }
 }
 
@@ -73,23 +75,48 @@ fn alice() -> KeyOwner {
     KeyOwner::Person("per_1".into())
 }
 
+fn by(person: &str, now: i64) -> FreshAuthor {
+    fresh(Author::person(person, person, false, Origin::here(at(now))))
+}
+
+fn fresh(author: Author) -> FreshAuthor {
+    FreshAuthor::new(author, RecentProof::judge(None, None, at(0)).unwrap())
+}
+
+fn policy(max_per_project: u32) -> KeyPolicy {
+    KeyPolicy { max_per_project, lifetimes: KeyLifetimes::default() }
+}
+
+/// A key as alice makes it.
+async fn issue(tx: &mut Tx, wish: &NewApiKey, max: u32, now: i64) -> Result<ApiKey, StoreError> {
+    tx.issue_key(&by("per_1", now), wish, &policy(max)).await
+}
+
+/// Of anybody, whatever the rules say.
 async fn create(store: &Store, wish: &NewApiKey, now: i64) -> ApiKey {
     let mut tx = store.begin().await.unwrap();
-    let KeyCreation::Created(key) = tx.create_key(&operator(), wish, 1000, at(now)).await.unwrap() else {
-        panic!("not created")
-    };
+    let key = insert(&mut tx, wish, at(now)).await;
     tx.commit(at(now)).await.unwrap();
-    *key
+    key
+}
+
+async fn insert(tx: &mut Tx, wish: &NewApiKey, now: Timestamp) -> ApiKey {
+    let end = if let LifeWish::Until(end) = wish.life { Some(end) } else { None };
+    tx.insert_key(wish, end, ("per_1", now)).await.unwrap()
 }
 
 async fn edit(store: &Store, key: &ApiKey, now: i64, change: impl FnOnce(&mut ApiKey)) -> ApiKey {
     let mut tx = store.begin().await.unwrap();
-    let mut held = tx.hold_key(&key.project_id, key.id.as_str()).await.unwrap().unwrap();
-    let before = held.clone();
-    change(&mut held);
-    let saved = tx.save_key(before.edit(held, proof).unwrap(), at(now)).await.unwrap();
+    let held = tx.hold_key(&key.project_id, key.id.as_str()).await.unwrap().unwrap();
+    let mut after = held.clone();
+    change(&mut after);
+    let saved = tx.save_key(held.change_to(after, proof).unwrap(), at(now)).await.unwrap();
     tx.commit(at(now)).await.unwrap();
     saved
+}
+
+fn full() -> Refusal {
+    Refusal::Key(KeyRefusal::Quota { max: 10 })
 }
 
 async fn which(tx: &mut Tx, key: &NewKey) -> Option<SecretMatch> {
@@ -113,11 +140,11 @@ async fn the_life_of_a_key() {
         };
         let wish = NewApiKey {
             name: KeyName::new("CI").unwrap(),
-            expires_at: Some(at(9_000_000)),
+            life: LifeWish::Until(at(9_000_000)),
             limits: limits.clone(),
             tags: Tags::new(vec!["ci".into()]).unwrap(),
             metadata: Metadata::new(BTreeMap::from([("ticket".into(), "OPS-7 \u{1F511}".into())])).unwrap(),
-            ..new(&first, "prj_1", alice())
+            ..new(&first, "prj_00000000000000000000000001", alice())
         };
         let key = create(&store, &wish, 1000).await;
         assert_eq!((key.owner_name.as_str(), key.project_name.as_str()), ("alice", "first"));
@@ -125,9 +152,16 @@ async fn the_life_of_a_key() {
         assert_eq!(key.metadata, wish.metadata);
 
         let mut tx = store.begin().await.unwrap();
-        assert_eq!(tx.find_key("prj_1", first.id().as_str()).await.unwrap().as_ref(), Some(&key));
-        assert_eq!(tx.find_key("prj_2", first.id().as_str()).await.unwrap(), None, "another tenant's");
-        assert_eq!(tx.hold_key("prj_2", first.id().as_str()).await.unwrap(), None);
+        assert_eq!(
+            tx.find_key("prj_00000000000000000000000001", first.id().as_str()).await.unwrap().as_ref(),
+            Some(&key)
+        );
+        assert_eq!(
+            tx.find_key("prj_00000000000000000000000002", first.id().as_str()).await.unwrap(),
+            None,
+            "another tenant's"
+        );
+        assert_eq!(tx.hold_key("prj_00000000000000000000000002", first.id().as_str()).await.unwrap(), None);
         assert_eq!(which(&mut tx, &first).await, Some(SecretMatch::Current));
         let other_secret = NewKey::rotate(first.id(), |b: &mut [u8]| {
             b.fill(7);
@@ -151,17 +185,21 @@ async fn the_life_of_a_key() {
 
         // What was read before the change cannot be written over it.
         let mut tx = store.begin().await.unwrap();
-        assert!(matches!(tx.save_key(key.switched_off(), at(2001)).await, Err(StoreError::Again(_))));
+        assert!(matches!(
+            tx.save_key(key.change_to(key.clone(), proof).unwrap(), at(2001)).await,
+            Err(StoreError::Again(_))
+        ));
         drop(tx);
 
         let mut tx = store.begin().await.unwrap();
-        let ended = tx.revoke_key(&changed, "per_2", at(3000)).await.unwrap();
+        let path = (changed.project_id.as_str(), changed.id.as_str());
+        let ended = tx.revoke_key(&by("per_1", 3000), (path, None)).await.unwrap();
         tx.commit(at(3000)).await.unwrap();
         assert_eq!(ended.state, KeyState::Revoked);
         let end = ended.revoked.clone().unwrap();
-        assert_eq!((end.at, end.by.as_str()), (at(3000), "per_2"));
+        assert_eq!((end.at, end.by.as_str()), (at(3000), "per_1"));
         let mut tx = store.begin().await.unwrap();
-        assert_eq!(tx.revoke_key(&ended, "per_1", at(4000)).await.unwrap(), ended, "it ends once");
+        assert_eq!(tx.revoke_key(&by("per_1", 4000), (path, None)).await.unwrap(), ended, "it ends once");
         drop(tx);
 
         let changes = store.changes_since(0, 100).await.unwrap();
@@ -186,12 +224,16 @@ async fn a_rotation_keeps_the_id_and_one_secret_before() {
             };
             vec![first.clone(), again(1).unwrap(), again(2).unwrap(), again(3).unwrap()]
         };
-        let mut key = create(&store, &new(&secrets[0], "prj_1", alice()), 1000).await;
+        let mut key =
+            create(&store, &new(&secrets[0], "prj_00000000000000000000000001", alice()), 1000).await;
         store.note_key_use(&[used(&key, 1500, None)]).await.unwrap();
 
         let rotate = async |key: &ApiKey, to: &NewKey, until: Option<i64>, now: i64| {
             let mut tx = store.begin().await.unwrap();
-            let rotated = tx.rotate_key(&operator(), key, to.digest(), until.map(at), at(now)).await.unwrap();
+            let rotated = tx
+                .write_rotation(&operator(), key, (to.digest(), until.map(at)), &key.switch, at(now))
+                .await
+                .unwrap();
             tx.commit(at(now)).await.unwrap();
             rotated
         };
@@ -202,7 +244,7 @@ async fn a_rotation_keeps_the_id_and_one_secret_before() {
         // Somebody still uses the old secret: that is seen. A use from before the rotation is not one of them.
         store.note_key_use(&[used(&key, 3000, Some(3000))]).await.unwrap();
         let mut tx = store.begin().await.unwrap();
-        key = tx.find_key("prj_1", key.id.as_str()).await.unwrap().unwrap();
+        key = tx.find_key("prj_00000000000000000000000001", key.id.as_str()).await.unwrap().unwrap();
         assert_eq!(key.previous.unwrap().last_used_at, Some(at(3000)));
         assert_eq!(which(&mut tx, &secrets[0]).await, Some(SecretMatch::Previous));
         assert_eq!(which(&mut tx, &secrets[1]).await, Some(SecretMatch::Current));
@@ -213,7 +255,7 @@ async fn a_rotation_keeps_the_id_and_one_secret_before() {
         let mut tx = store.begin().await.unwrap();
         assert_eq!(which(&mut tx, &secrets[0]).await, None, "a second rotation ends the older secret");
         assert_eq!(which(&mut tx, &secrets[1]).await, Some(SecretMatch::Previous));
-        key = tx.find_key("prj_1", key.id.as_str()).await.unwrap().unwrap();
+        key = tx.find_key("prj_00000000000000000000000001", key.id.as_str()).await.unwrap().unwrap();
         assert_eq!(key.previous.unwrap().last_used_at, Some(at(3000)), "of the secret that ended");
         drop(tx);
 
@@ -223,7 +265,9 @@ async fn a_rotation_keeps_the_id_and_one_secret_before() {
         assert_eq!(which(&mut tx, &secrets[2]).await, None);
         assert_eq!(which(&mut tx, &secrets[3]).await, Some(SecretMatch::Current));
         let stale = ApiKey { version: 1, ..key.clone() };
-        let lost = tx.rotate_key(&operator(), &stale, secrets[0].digest(), None, at(6000)).await;
+        let lost = tx
+            .write_rotation(&operator(), &stale, (secrets[0].digest(), None), &stale.switch, at(6000))
+            .await;
         assert!(matches!(lost, Err(StoreError::Again(_))));
         drop(tx);
         store.close().await;
@@ -239,10 +283,10 @@ async fn a_rush_of_a_hundred_at_quota_ten_makes_ten() {
             let store = Arc::clone(&store);
             tokio::spawn(async move {
                 let mut tx = store.begin().await.unwrap();
-                let wish = new(&made(n, at(1000)), "prj_1", alice());
-                let creation = tx.create_key(&operator(), &wish, 10, at(1000)).await.unwrap();
-                let created = matches!(creation, KeyCreation::Created(_));
-                assert!(created || creation == KeyCreation::Full);
+                let wish = new(&made(n, at(1000)), "prj_00000000000000000000000001", alice());
+                let issued = issue(&mut tx, &wish, 10, 1000).await;
+                let created = issued.is_ok();
+                assert!(created || refusal(issued) == full());
                 // Every third that was made is given up again: its place is free.
                 if created && n % 3 == 0 {
                     drop(tx);
@@ -257,20 +301,23 @@ async fn a_rush_of_a_hundred_at_quota_ten_makes_ten() {
             created += i64::from(one.await.unwrap());
         }
         let mut tx = store.begin().await.unwrap();
-        assert_eq!(tx.count_keys("prj_1", at(1000)).await.unwrap(), created);
+        assert_eq!(tx.count_keys("prj_00000000000000000000000001", at(1000)).await.unwrap(), created);
         assert_eq!(created, 10);
         // Revoked keys and keys past their time leave room.
-        let all = tx.list_keys("prj_1", &KeyFilter::default(), (None, 100), at(1000)).await.unwrap();
-        tx.revoke_key(&all[0], "per_1", at(1001)).await.unwrap();
-        let brief = NewApiKey { expires_at: Some(at(2000)), ..new(&made(500, at(1)), "prj_1", alice()) };
-        let created = tx.create_key(&operator(), &brief, 10, at(1002)).await.unwrap();
-        assert!(matches!(created, KeyCreation::Created(_)));
-        let next = new(&made(501, at(1)), "prj_1", alice());
-        assert_eq!(tx.create_key(&operator(), &next, 10, at(1999)).await.unwrap(), KeyCreation::Full);
-        assert!(matches!(
-            tx.create_key(&operator(), &next, 10, at(2000)).await.unwrap(),
-            KeyCreation::Created(_)
-        ));
+        let all = tx
+            .list_keys("prj_00000000000000000000000001", &KeyFilter::default(), (None, 100), at(1000))
+            .await
+            .unwrap();
+        let first = (all[0].project_id.as_str(), all[0].id.as_str());
+        tx.revoke_key(&by("per_1", 1001), (first, None)).await.unwrap();
+        let brief = NewApiKey {
+            life: LifeWish::Until(at(2000)),
+            ..new(&made(500, at(1)), "prj_00000000000000000000000001", alice())
+        };
+        issue(&mut tx, &brief, 10, 1002).await.unwrap();
+        let next = new(&made(501, at(1)), "prj_00000000000000000000000001", alice());
+        assert_eq!(refusal(issue(&mut tx, &next, 10, 1999).await), full());
+        issue(&mut tx, &next, 10, 2000).await.unwrap();
         tx.commit(at(2000)).await.unwrap();
         store.close().await;
     })
@@ -283,20 +330,32 @@ async fn a_key_needs_a_project_and_an_owner_that_may_act() {
         let store = seeded(url).await;
         let mut tx = store.begin().await.unwrap();
         let account = || KeyOwner::ServiceAccount("sva_1".into());
+        let person = |id: &str| KeyOwner::Person(id.into());
+        let missing = || Refusal::Missing("project");
         for (project, owner, expected) in [
-            ("prj_3", alice(), KeyCreation::NoProject),
-            ("prj_9", alice(), KeyCreation::NoProject),
-            ("prj_1", KeyOwner::Person("per_3".into()), KeyCreation::NoOwner),
-            ("prj_1", KeyOwner::Person("per_9".into()), KeyCreation::NoOwner),
-            ("prj_2", account(), KeyCreation::NoOwner),
+            ("prj_00000000000000000000000003", alice(), missing()),
+            ("prj_00000000000000000000000009", alice(), missing()),
+            ("prj_00000000000000000000000001", person("per_2"), Refusal::Key(KeyRefusal::ForAnotherPerson)),
+            ("prj_00000000000000000000000001", person("per_9"), Refusal::Key(KeyRefusal::ForAnotherPerson)),
+            ("prj_00000000000000000000000002", account(), Refusal::Key(KeyRefusal::NoServiceAccount)),
         ] {
             let wish = new(&made(1, at(1)), project, owner);
-            assert_eq!(tx.create_key(&operator(), &wish, 10, at(1)).await.unwrap(), expected, "{wish:?}");
+            assert_eq!(refusal(issue(&mut tx, &wish, 10, 1).await), expected, "{wish:?}");
         }
-        let wish = new(&made(1, at(1)), "prj_1", account());
-        let KeyCreation::Created(key) = tx.create_key(&operator(), &wish, 10, at(1)).await.unwrap() else {
-            panic!()
-        };
+        // Somebody who was suspended meanwhile makes none; nor does an operator make one for a person.
+        let wish = new(&made(1, at(1)), "prj_00000000000000000000000001", person("per_3"));
+        let mallory = fresh(Author { platform_admin: true, ..(*by("per_3", 1)).clone() });
+        let none = Refusal::Key(KeyRefusal::NotAMember);
+        assert_eq!(refusal(tx.issue_key(&mallory, &wish, &policy(10)).await), none);
+        let member = "INSERT INTO project_members VALUES ('prj_00000000000000000000000001', 'per_3', 'developer', 'manual', 0)";
+        on_tx!(tx, conn => sqlx::query(member).execute(conn).await.map(drop)).unwrap();
+        let suspended = Refusal::Key(KeyRefusal::OwnerSuspended);
+        assert_eq!(refusal(tx.issue_key(&mallory, &wish, &policy(10)).await), suspended);
+        let operator = operator();
+        let another = Refusal::Key(KeyRefusal::ForAnotherPerson);
+        assert_eq!(refusal(tx.issue_key(&operator, &wish, &policy(10)).await), another);
+        let wish = new(&made(1, at(1)), "prj_00000000000000000000000001", account());
+        let key = tx.issue_key(&operator, &wish, &policy(10)).await.unwrap();
         assert_eq!((key.owner_name.as_str(), &key.owner), ("ci", &account()));
         tx.commit(at(1)).await.unwrap();
         store.close().await;
@@ -319,40 +378,48 @@ async fn lists_are_filtered_and_paged_and_never_cross_a_tenant() {
                 if n % 2 == 0 { vec!["even".to_owned()] } else { vec!["un-even".to_owned(), "odd".into()] };
             let wish = NewApiKey {
                 tags: Tags::new(tags).unwrap(),
-                expires_at: (n == 3).then(|| at(5000)),
-                ..new(&made(n, at(1000)), "prj_1", owner)
+                life: if n == 3 { LifeWish::Until(at(5000)) } else { LifeWish::Unsaid },
+                ..new(&made(n, at(1000)), "prj_00000000000000000000000001", owner)
             };
             // Five at the same moment, so that the id decides.
             let now = at(1000 + i64::from(n >= 5));
-            assert!(matches!(
-                tx.create_key(&operator(), &wish, 100, now).await.unwrap(),
-                KeyCreation::Created(_)
-            ));
+            insert(&mut tx, &wish, now).await;
         }
-        let foreign = new(&made(99, at(1000)), "prj_2", alice());
-        assert!(matches!(
-            tx.create_key(&operator(), &foreign, 100, at(1000)).await.unwrap(),
-            KeyCreation::Created(_)
-        ));
+        let foreign = new(&made(99, at(1000)), "prj_00000000000000000000000002", alice());
+        issue(&mut tx, &foreign, 100, 1000).await.unwrap();
         tx.commit(at(2000)).await.unwrap();
 
         let mut tx = store.begin().await.unwrap();
-        let all = tx.list_keys("prj_1", &KeyFilter::default(), (None, 100), at(6000)).await.unwrap();
+        let all = tx
+            .list_keys("prj_00000000000000000000000001", &KeyFilter::default(), (None, 100), at(6000))
+            .await
+            .unwrap();
         assert_eq!(all.len(), 10);
         assert!(all.is_sorted_by_key(|key| std::cmp::Reverse(key.created_at)));
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page =
-                tx.list_keys("prj_1", &KeyFilter::default(), (after.as_ref(), 3), at(6000)).await.unwrap();
+            let page = tx
+                .list_keys(
+                    "prj_00000000000000000000000001",
+                    &KeyFilter::default(),
+                    (after.as_ref(), 3),
+                    at(6000),
+                )
+                .await
+                .unwrap();
             let Some(last) = page.last() else { break };
             after = Some(KeyCursor { created_at: last.created_at, id: last.id.as_str().to_owned() });
             seen.extend(page);
         }
         assert_eq!(seen, all, "pages are the list, in order");
 
-        tx.revoke_key(&all[0], "per_1", at(3000)).await.unwrap();
+        let first = (all[0].project_id.as_str(), all[0].id.as_str());
+        tx.revoke_key(&by("per_1", 3000), (first, None)).await.unwrap();
         let mut count = async |filter: KeyFilter| {
-            tx.list_keys("prj_1", &filter, (None, 100), at(6000)).await.unwrap().len()
+            tx.list_keys("prj_00000000000000000000000001", &filter, (None, 100), at(6000))
+                .await
+                .unwrap()
+                .len()
         };
         let none = KeyFilter::default;
         assert_eq!(count(KeyFilter { person: Some("per_1".into()), ..none() }).await, 4);
@@ -386,7 +453,8 @@ fn used(key: &ApiKey, millis: i64, previous: Option<i64>) -> KeyUse {
 async fn uses_are_noted_together_and_never_step_back() {
     on_both(async |url| {
         let store = seeded(url).await;
-        let key = create(&store, &new(&made(1, at(1000)), "prj_1", alice()), 1000).await;
+        let key =
+            create(&store, &new(&made(1, at(1000)), "prj_00000000000000000000000001", alice()), 1000).await;
         let unknown = |n: u64| KeyUse { id: made(n, at(7)).id(), ..used(&key, 9000, None) };
         let mut uses: Vec<KeyUse> = (1000..1700).map(unknown).collect();
         uses.push(KeyUse { agent: Some("nul\0inside".into()), ..used(&key, 5000, Some(5000)) });
@@ -394,7 +462,7 @@ async fn uses_are_noted_together_and_never_step_back() {
         store.note_key_use(&[used(&key, 4000, None)]).await.unwrap();
         store.note_key_use(&[]).await.unwrap();
         let mut tx = store.begin().await.unwrap();
-        let now = tx.find_key("prj_1", key.id.as_str()).await.unwrap().unwrap();
+        let now = tx.find_key("prj_00000000000000000000000001", key.id.as_str()).await.unwrap().unwrap();
         let last = now.last_used.clone().unwrap();
         assert_eq!((last.at, last.agent.as_deref()), (at(5000), Some("nulinside")));
         assert_eq!(last.address, Some("192.0.2.7".parse().unwrap()));
@@ -410,7 +478,10 @@ async fn uses_are_noted_together_and_never_step_back() {
         // Replicas note the same keys in another order at once.
         let mut keys = Vec::new();
         for n in 10..40 {
-            keys.push(create(&store, &new(&made(n, at(1000)), "prj_1", alice()), 1000).await);
+            keys.push(
+                create(&store, &new(&made(n, at(1000)), "prj_00000000000000000000000001", alice()), 1000)
+                    .await,
+            );
         }
         let writers = (0..4_i64).map(|writer| {
             let (store, mut keys) = (Arc::clone(&store), keys.clone());
@@ -428,7 +499,8 @@ async fn uses_are_noted_together_and_never_step_back() {
         }
         let mut tx = store.begin().await.unwrap();
         let filter = KeyFilter { unused_since: Some(at(10_043)), ..KeyFilter::default() };
-        let stale = tx.list_keys("prj_1", &filter, (None, 100), at(1)).await.unwrap();
+        let stale =
+            tx.list_keys("prj_00000000000000000000000001", &filter, (None, 100), at(1)).await.unwrap();
         assert_eq!(stale.len(), 1, "every key shows the latest use of all writers");
         drop(tx);
         store.close().await;
@@ -440,7 +512,8 @@ async fn uses_are_noted_together_and_never_step_back() {
 async fn a_row_that_breaks_a_rule_is_an_error_and_never_a_key_without_limits() {
     on_both(async |url| {
         let store = seeded(url).await;
-        let key = create(&store, &new(&made(1, at(1000)), "prj_1", alice()), 1000).await;
+        let key =
+            create(&store, &new(&made(1, at(1000)), "prj_00000000000000000000000001", alice()), 1000).await;
         for statement in [
             "UPDATE api_keys SET models = '[]'",
             "UPDATE api_keys SET models = 'null'",
@@ -453,7 +526,7 @@ async fn a_row_that_breaks_a_rule_is_an_error_and_never_a_key_without_limits() {
         ] {
             let mut tx = store.begin().await.unwrap();
             on_tx!(tx, conn => sqlx::query(statement).execute(conn).await.map(drop)).unwrap();
-            let error = tx.find_key("prj_1", key.id.as_str()).await.unwrap_err();
+            let error = tx.find_key("prj_00000000000000000000000001", key.id.as_str()).await.unwrap_err();
             assert!(
                 matches!(error, StoreError::Inconsistent { table: "api_keys", .. }),
                 "{statement}: {error}"

@@ -129,7 +129,7 @@ async fn a_leavers_keys_end_or_go_to_a_named_member() {
         assert_eq!(refusal(remove(&store, &alice, &project, &bob, to_carol).await), no_heir);
         put(&store, &alice, &project, &carol, ProjectRole::Developer).await.unwrap();
         remove(&store, &alice, &project, &bob, to_carol).await.unwrap();
-        assert_eq!(key_state(&store, "b1").await, ("live".into(), Some(carol.id.clone())));
+        assert_eq!(key_state(&store, "b1").await, ("disabled".into(), Some(carol.id.clone())));
         assert_eq!(key_state(&store, "b2").await.0, "live", "other projects are not touched");
 
         put(&store, &alice, &project, &carol, ProjectRole::Viewer).await.unwrap();

@@ -93,3 +93,53 @@ async fn a_schema_that_cannot_be_trusted_is_refused_and_no_lock_stays_behind() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn v1_keys_whose_secret_somebody_else_made_are_off_after_the_migration() {
+    use super::people::{home, key, key_state, meet};
+    on_both(async |url| {
+        let store = Store::open(&options(url)).unwrap();
+        becomes_ready(&store).await;
+        let alice = meet(&store, "alice").await;
+        let (_, project) = home(&store, &alice).await;
+        for id in ["own", "handed", "operators", "robots", "off", "ended"] {
+            key(&store, id, &project, &alice.id).await;
+        }
+        let account = "INSERT INTO service_accounts VALUES ('sva_1', 'P', 'ci', 'active', 1, 0, 0)";
+        write(&store, &account.replace('P', &project), None).await;
+        for (id, change) in [
+            ("own", format!("created_by = '{}'", alice.id)),
+            ("handed", "created_by = 'per_2', previous_digest = 'd', previous_until = 9".to_owned()),
+            ("operators", "created_by = 'operator'".to_owned()),
+            ("robots", "created_by = 'operator', person_id = NULL, service_account_id = 'sva_1'".to_owned()),
+            ("off", format!("created_by = '{}', state = 'disabled'", alice.id)),
+            ("ended", "created_by = 'per_2', state = 'revoked'".to_owned()),
+        ] {
+            write(&store, &format!("UPDATE api_keys SET {change} WHERE id = '{id}'"), None).await;
+        }
+        // What the migration does with the rows that it finds.
+        let migration = include_str!("../../../migrations/0007_key_decisions.sql");
+        let code: Vec<_> = migration.lines().filter(|line| !line.starts_with("--")).collect();
+        let code = code.join("\n");
+        let updates: Vec<_> = code.split(';').map(str::trim).filter(|s| s.starts_with("UPDATE")).collect();
+        assert_eq!(updates.len(), 2);
+        for update in updates {
+            write(&store, update, None).await;
+        }
+        for (id, state) in [
+            ("own", "live"),
+            ("handed", "disabled"),
+            ("operators", "disabled"),
+            ("robots", "live"),
+            ("off", "disabled"),
+            ("ended", "revoked"),
+        ] {
+            assert_eq!(key_state(&store, id).await.0, state, "{id}");
+        }
+        let waiting =
+            "SELECT COUNT(*) FROM api_keys WHERE handed_over_at IS NOT NULL AND previous_digest IS NULL";
+        assert_eq!(probe(&store, waiting).await, 2);
+        store.close().await;
+    })
+    .await;
+}

@@ -86,7 +86,11 @@ fn a_deployment_begins_without_a_server() {
         desk.made(&with(&["admin", "create-project", "research", "--organization", &organization], &ALICE));
     let member = with(&["admin", "add-member", "--project", &project, "--role", "developer"], &BOB);
     assert_eq!(desk.json(&member)["role"], "developer");
-    let key = desk.json(&with(&["admin", "create-key", "first", "--project", &project], &BOB));
+    let account = desk.made(&["admin", "create-service-account", "ci", "--project", &project]);
+    let create = |name, project| {
+        vec!["admin", "create-key", name, "--project", project, "--service-account", account.as_str()]
+    };
+    let key = desk.json(&create("first", &project));
     let secret = key["secret"].as_str().unwrap();
     assert!(secret.starts_with("tgk_") && key["expires_at"].is_string(), "{key}");
     let id = key["id"].as_str().unwrap();
@@ -95,11 +99,21 @@ fn a_deployment_begins_without_a_server() {
     assert!(text.contains("is revoked"), "{text}");
     assert!(desk.good(&["admin", "revoke-key", id]).contains("was revoked before"));
     assert!(desk.good(&with(&["admin", "suspend", "person"], &BOB)).contains("'bob' is suspended"));
-    let refused = desk.bad(&with(&["admin", "create-key", "second", "--project", &project], &BOB));
-    assert!(refused.contains("suspended"), "{refused}");
     assert!(desk.good(&with(&["admin", "resume", "person"], &BOB)).contains("is active"));
     assert!(desk.good(&["admin", "suspend", "project", &project]).contains("is suspended"));
+    let refused = desk.bad(&create("second", &project));
+    assert!(refused.contains("the project is suspended"), "{refused}");
+    assert!(desk.good(&["admin", "resume", "project", &project]).contains("is active"));
     assert!(desk.good(&["admin", "suspend", "organization", &organization]).contains("is suspended"));
+    let refused = desk.bad(&create("third", &project));
+    assert!(refused.contains("the organization is suspended"), "{refused}");
+    assert!(desk.good(&["admin", "resume", "organization", &organization]).contains("is active"));
+    // V1: an operator makes no secret that acts as a person.
+    let output = desk.run(&with(&["admin", "create-key", "x", "--project", &project], &BOB));
+    assert_eq!(output.status.code(), Some(2));
+    let mut person = create("x", &project);
+    person[6] = "per_00000000000000000000000000";
+    assert!(desk.bad(&person).contains("not the id of a service account"));
 
     // Mistakes say what would be right, and change nothing.
     for (arguments, words) in [
@@ -114,10 +128,8 @@ fn a_deployment_begins_without_a_server() {
             "viewer, developer",
         ),
         (with(&["admin", "add-member", "--project", "prj_1", "--role", "owner"], &ALICE), "no such project"),
-        (
-            with(&["admin", "create-key", "x", "--project", &project, "--expires-in-days", "91"], &ALICE),
-            "at most 90",
-        ),
+        ([create("x", &project), vec!["--expires-in-days", "91"]].concat(), "at most 90"),
+        (create("x", "prj_1"), "no such project"),
         (vec!["admin", "revoke-key", "nonsense"], "not the id of a key"),
         (vec!["admin", "suspend", "project", "prj_1"], "no such project"),
     ] {
@@ -172,7 +184,9 @@ async fn what_was_ended_after_a_backup_is_ended_again() {
     let organization = desk.made(&with(&["admin", "create-organization", "acme"], &ALICE));
     let project =
         desk.made(&with(&["admin", "create-project", "research", "--organization", &organization], &ALICE));
-    let key = desk.made(&with(&["admin", "create-key", "first", "--project", &project], &ALICE));
+    let account = desk.made(&["admin", "create-service-account", "ci", "--project", &project]);
+    let create = ["admin", "create-key", "first", "--project", &project, "--service-account", &account];
+    let key = desk.made(&create);
     let store = desk.store().await;
     let before = store.change_position().await.unwrap();
     store.close().await;
@@ -194,7 +208,7 @@ async fn what_was_ended_after_a_backup_is_ended_again() {
     copy("backup.db", "tollgate.db");
     let text = desk.good(&["admin", "bump-epoch", "--exported", &desk.path("log.ndjson")]);
     assert!(text.contains("every replica reads everything anew"), "{text}");
-    assert!(text.contains(&format!("{key}: key 'first' of alice is revoked")), "{text}");
+    assert!(text.contains(&format!("{key}: key 'first' of ci is revoked")), "{text}");
     assert!(text.contains("'alice' is suspended"), "{text}");
     assert!(text.contains("skipped: there is no person"), "bob came after the backup: {text}");
     let store = desk.store().await;

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tollgate::entropy::{Entropy as _, SystemEntropy};
-use tollgate::store::Store;
+use tollgate::store::{Author, Origin, Store};
 use tollgate_core::apikey::NewKey;
+use tollgate_core::tenancy::ProjectRole;
 
 use super::{RECOVERY, options};
 use crate::harness::client;
@@ -88,7 +89,8 @@ async fn a_crowd_at_the_api_keeps_no_revoked_key_alive_and_no_new_one_away() {
     let project = rig.postgres.query(project).unwrap();
     let other = Store::open(&options(rig.postgres.url())).unwrap();
     let mut holder = other.begin().await.unwrap();
-    assert!(holder.hold_project_for_keys(&project).await.unwrap());
+    let operator = Author::operator("root", Origin::here(now()));
+    holder.hold_project(&operator, &project, ProjectRole::Owner).await.unwrap();
     let crowd: Vec<_> = (0..12).map(|_| tokio::spawn(create().send())).collect();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tollgate' AND wait_event_type = 'Lock'";
@@ -189,7 +191,9 @@ async fn a_revoke_right_after_a_failover_is_obeyed() {
     // Somebody else revokes at the new primary.
     let store = Store::open(&options(standby.url())).unwrap();
     let mut tx = store.begin().await.unwrap();
-    tx.revoke_key(&made.key, "per_1", now()).await.unwrap();
+    let operator = Author::operator("root", Origin::here(now()));
+    let path = (made.key.project_id.as_str(), made.key.id.as_str());
+    tx.revoke_key(&operator, (path, None)).await.unwrap();
     tx.commit(now()).await.unwrap();
     let took = rig.all_deny(&made.text, "key_unknown").await;
     assert!(took < RECOVERY, "{took:?}");

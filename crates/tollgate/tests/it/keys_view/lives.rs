@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use tollgate::entropy::{Entropy as _, SystemEntropy};
+use tollgate::store::StoreError;
 use tollgate::store::api_keys::KeyOwner;
 use tollgate_core::apikey::NewKey;
+use tollgate_core::key_life::Overlap;
 
-use super::{Replicas, now, operator};
+use super::{Replicas, alice, now};
 use crate::harness::tollgate::run;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +31,7 @@ async fn a_fresh_key_works_on_every_replica_at_once() {
         &format!(
             "INSERT INTO api_keys SELECT '{}', project_id, person_id, service_account_id, name, '{digest}', NULL, NULL, \
              NULL, state, expires_at, models, routes, addresses, tags, metadata, created_by, 1, 0, 0, NULL, NULL, NULL, \
-             NULL, NULL, NULL FROM api_keys WHERE id = '{}'",
+             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM api_keys WHERE id = '{}'",
             id.as_str(),
             made.key.id.as_str()
         ),
@@ -47,10 +49,16 @@ async fn a_rotation_overlaps_for_as_long_as_it_says() {
     let made = rig.make().await;
     let next = NewKey::rotate(made.key.id, |buffer| SystemEntropy.fill(buffer)).unwrap();
     rig.all_permit(&made.text).await;
-    let until = now().plus_secs(2);
     let mut tx = rig.store.begin().await.unwrap();
-    tx.rotate_key(&operator(), &made.key, next.digest(), Some(until), now()).await.unwrap();
+    let path = (made.key.project_id.as_str(), made.key.id.as_str());
+    let rotation = (next.digest(), Overlap::parse("15m").unwrap());
+    tx.rotate_key(&alice(), (path, None), rotation, || Ok::<_, StoreError>(alice())).await.unwrap();
     tx.commit(now()).await.unwrap();
+    // As if it had been asked for minutes ago.
+    let until = now().plus_secs(2);
+    let sooner =
+        format!("UPDATE api_keys SET previous_until = {} WHERE id = '{}'", until.as_millis(), path.1);
+    rig.write(&sooner, "key", path.1);
     rig.all_permit(&next.reveal()).await;
     for checker in &rig.checkers {
         assert!(checker.bearer(&made.text).await.permitted() || now() >= until);
@@ -67,13 +75,14 @@ async fn a_rotation_overlaps_for_as_long_as_it_says() {
 async fn suspension_above_acts_on_every_key_below() {
     let Some(rig) = Replicas::start(2).await else { return };
     let person = rig.make().await;
-    let service = rig.make_for(KeyOwner::ServiceAccount("sva_1".into()), "prj_1").await;
-    let elsewhere = rig.make_for(KeyOwner::Person("per_1".into()), "prj_2").await;
+    let service =
+        rig.make_for(KeyOwner::ServiceAccount("sva_1".into()), "prj_00000000000000000000000001").await;
+    let elsewhere = rig.make_for(KeyOwner::Person("per_1".into()), "prj_00000000000000000000000002").await;
     let all = [&person, &service, &elsewhere];
     // What is suspended, the code, and whom it hits.
     let table = [
         ("organizations", "organization", "org_1", "project_suspended", [true, true, true]),
-        ("projects", "project", "prj_1", "project_suspended", [true, true, false]),
+        ("projects", "project", "prj_00000000000000000000000001", "project_suspended", [true, true, false]),
         ("people", "person", "per_1", "caller_suspended", [true, false, true]),
         ("service_accounts", "service_account", "sva_1", "caller_suspended", [false, true, false]),
     ];

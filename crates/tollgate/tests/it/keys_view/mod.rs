@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use tollgate::clock::{Clock as _, SystemClock};
 use tollgate::entropy::{Entropy as _, SystemEntropy};
-use tollgate::store::api_keys::{ApiKey, KeyCreation, KeyOwner, NewApiKey};
-use tollgate::store::{FreshAuthor, Origin, Store, StoreOptions};
+use tollgate::store::api_keys::{ApiKey, KeyOwner, KeyPolicy, NewApiKey};
+use tollgate::store::{Author, FreshAuthor, Origin, Store, StoreOptions};
 use tollgate_core::apikey::NewKey;
 use tollgate_core::caller::KeyLimits;
 use tollgate_core::jwt::Algorithm;
+use tollgate_core::key_life::{KeyLifetimes, LifeWish};
 use tollgate_core::key_limits::{KeyName, Metadata, Tags};
+use tollgate_core::recent::RecentProof;
 use tollgate_core::testing::TestKey;
 use tollgate_core::time::Timestamp;
 
@@ -57,9 +59,20 @@ pub struct Made {
 const SEED: &str = "INSERT INTO organizations VALUES ('org_1', 'One', FALSE, 'active', 1, 0, 0); \
      INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, updated_at, last_seen_at) \
              VALUES ('per_1', 'test', 'user-1', 'alice', NULL, 'active', 1, 0, 0, 0); \
-     INSERT INTO projects VALUES ('prj_1', 'org_1', 'first', 'active', '\"all\"', 1, 0, 0), \
-       ('prj_2', 'org_1', 'second', 'active', '\"all\"', 1, 0, 0); \
-     INSERT INTO service_accounts VALUES ('sva_1', 'prj_1', 'ci', 'active', 1, 0, 0)";
+     INSERT INTO projects VALUES ('prj_00000000000000000000000001', 'org_1', 'first', 'active', '\"all\"', 1, 0, 0), \
+       ('prj_00000000000000000000000002', 'org_1', 'second', 'active', '\"all\"', 1, 0, 0); \
+     INSERT INTO service_accounts VALUES ('sva_1', 'prj_00000000000000000000000001', 'ci', 'active', 1, 0, 0); \
+     INSERT INTO project_members VALUES ('prj_00000000000000000000000001', 'per_1', 'owner', 'manual', 0), \
+       ('prj_00000000000000000000000002', 'per_1', 'owner', 'manual', 0)";
+
+const POLICY: KeyPolicy =
+    KeyPolicy { max_per_project: 1_000_000, lifetimes: KeyLifetimes { max_days: None, default_days: None } };
+
+/// The person of the seed, who owns both projects.
+fn alice() -> FreshAuthor {
+    let proof = RecentProof::judge(None, None, now()).unwrap();
+    FreshAuthor::new(Author::person("per_1", "alice", false, Origin::here(now())), proof)
+}
 
 pub fn now() -> Timestamp {
     SystemClock.now()
@@ -70,20 +83,14 @@ fn wish(new: &NewKey) -> NewApiKey {
     NewApiKey {
         id: new.id(),
         digest: new.digest(),
-        project_id: "prj_1".into(),
+        project_id: "prj_00000000000000000000000001".into(),
         owner: KeyOwner::Person("per_1".into()),
         name: KeyName::new("a key").unwrap(),
-        expires_at: None,
+        life: LifeWish::Unsaid,
         limits: KeyLimits::NONE,
         tags: Tags::default(),
         metadata: Metadata::default(),
-        created_by: "per_1".into(),
     }
-}
-
-/// Whoever writes in these tests.
-pub fn operator() -> FreshAuthor {
-    FreshAuthor::operator("root", Origin::here(now()))
 }
 
 impl Replicas {
@@ -133,24 +140,21 @@ impl Replicas {
 
     /// A new key of the person in the first project, committed.
     pub async fn make(&self) -> Made {
-        self.make_for(KeyOwner::Person("per_1".into()), "prj_1").await
+        self.make_for(KeyOwner::Person("per_1".into()), "prj_00000000000000000000000001").await
     }
 
     async fn make_for(&self, owner: KeyOwner, project: &str) -> Made {
         let new = NewKey::make(now(), |buffer| SystemEntropy.fill(buffer)).unwrap();
         let wish = NewApiKey { owner, project_id: project.into(), ..wish(&new) };
         let mut tx = self.store.begin().await.unwrap();
-        let KeyCreation::Created(key) = tx.create_key(&operator(), &wish, 1_000_000, now()).await.unwrap()
-        else {
-            panic!("the key was not made")
-        };
+        let key = tx.issue_key(&alice(), &wish, &POLICY).await.unwrap();
         tx.commit(now()).await.unwrap();
-        Made { text: new.reveal(), key: *key }
+        Made { text: new.reveal(), key }
     }
 
     pub async fn revoke(&self, key: &ApiKey) {
         let mut tx = self.store.begin().await.unwrap();
-        tx.revoke_key(key, "per_1", now()).await.unwrap();
+        tx.revoke_key(&alice(), ((&key.project_id, key.id.as_str()), None)).await.unwrap();
         tx.commit(now()).await.unwrap();
     }
 

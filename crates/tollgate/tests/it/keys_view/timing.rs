@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use tollgate::entropy::{Entropy as _, SystemEntropy};
-use tollgate::store::api_keys::KeyCreation;
 use tollgate_core::apikey::NewKey;
 use tollgate_core::time::Timestamp;
 
-use super::{Replicas, now, operator, wish};
+use super::{POLICY, Replicas, alice, now, wish};
 
 /// Checks of each kind. On an idle machine so many show a difference of some microseconds, on a busy one of some tens; a
 /// question to the database, or another wait, is a hundred times that.
@@ -31,8 +30,7 @@ async fn a_wrong_secret_takes_as_long_as_an_unknown_key() {
     for _ in 0..KEYS {
         let new = text(yesterday);
         let mut tx = rig.store.begin().await.unwrap();
-        let made = tx.create_key(&operator(), &wish(&new), 1000, now()).await;
-        assert!(matches!(made.unwrap(), KeyCreation::Created(_)));
+        tx.issue_key(&alice(), &wish(&new), &POLICY).await.unwrap();
         tx.commit(now()).await.unwrap();
         last = new.reveal();
         wrong.push(NewKey::rotate(new.id(), |buffer| SystemEntropy.fill(buffer)).unwrap().reveal());

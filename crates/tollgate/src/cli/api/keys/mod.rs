@@ -64,11 +64,11 @@ enum KeyCommand {
         #[arg(long, value_name = "VERSION")]
         if_version: Option<i64>,
     },
-    /// Give a key another secret; its id, limits and history stay.
+    /// Give a key another secret; its id, limits and history stay. Your own, or as a manager a service account's.
     Rotate {
         /// Its id.
         id: String,
-        /// How long the present secret works on: now, or 15m to 7d.
+        /// How long the present secret works on: now, or 15m to 7d. A key that was handed over to you takes now.
         #[arg(long, default_value = "1d")]
         overlap: String,
     },
@@ -79,7 +79,7 @@ enum KeyCommand {
         /// Its id.
         id: String,
     },
-    /// Switch a key on again.
+    /// Switch a key on again. As a manager: take back what managers decided about another person's key.
     Enable {
         /// Its id.
         id: String,
@@ -107,14 +107,37 @@ struct ListArgs {
     limit: Option<usize>,
 }
 
-/// The state, and what is behind it: a secret that was found in public, or something suspended above the key.
+/// The state, and what is behind it: why the key is disabled, a secret that was found in public, or something suspended
+/// above the key.
 fn state(key: &Value) -> String {
     let state = text(&key["state"]);
+    match key["disabled_because"].as_str() {
+        Some("manager") => return format!("{state} (by {})", role(&key["disabled_by"]["role"])),
+        Some("handed_over") => return format!("{state} (handed over)"),
+        Some("role_lost") => return format!("{state} (role lost)"),
+        _ => {}
+    }
     match (key["leaked"].is_null(), key["held_by"].as_str()) {
         (false, _) => format!("{state} (found in public)"),
         (true, Some(by)) => format!("{state} ({by} suspended)"),
         (true, None) => state,
     }
+}
+
+/// A role in words.
+fn role(role: &Value) -> String {
+    text(role).replace('_', " ")
+}
+
+/// What those above its owner have left to a key: which limits, and which role set them.
+fn bounds(key: &Value) -> String {
+    let one = |bound: &Value| {
+        let limits = ["models", "routes", "addresses", "expires_at"].into_iter();
+        let limits: Vec<_> = limits.filter(|limit| !bound[limit].is_null()).collect();
+        format!("{} by {}", limits.join(", "), role(&bound["role"]))
+    };
+    let all: Vec<_> = key["bounds"].as_array().into_iter().flatten().map(one).collect();
+    if all.is_empty() { "-".to_owned() } else { all.join("; ") }
 }
 
 const LIST: &[Column] = &[
@@ -138,6 +161,16 @@ const SHOW: &[Column] = &[
     ("PROJECT'S MODELS", |key| text(&key["project_models"])),
     ("ROUTES", |key| text(&key["routes"])),
     ("ADDRESSES", |key| text(&key["addresses"])),
+    ("BOUNDS", bounds),
+    ("DISABLED", |key| match &key["disabled_by"] {
+        Value::Null => "-".to_owned(),
+        by => format!(
+            "{} by {}, because: {}",
+            minute(&by["at"]),
+            text(&by["id"]),
+            text(&key["disabled_because"])
+        ),
+    }),
     ("TAGS", |key| text(&key["tags"])),
     ("METADATA", |key| text(&key["metadata"])),
     ("MADE", |key| format!("{} by {}", minute(&key["created_at"]), text(&key["created_by"]))),
@@ -229,7 +262,13 @@ pub fn main(args: KeyArgs) -> anyhow::Result<ExitCode> {
             }
             KeyCommand::Enable { id } => {
                 let key = session.call(&one(&id, "enable")).await?.body;
-                session.done(&format!("Key {id} works again."), &key)
+                let said = match key["state"].as_str() {
+                    Some("disabled") => {
+                        format!("Key {id} is still {}: its owner has to enable it.", state(&key))
+                    }
+                    _ => format!("Key {id} works again."),
+                };
+                session.done(&said, &key)
             }
         }
     })

@@ -16,7 +16,8 @@ viewer     of the project                    admin     administrator of the orga
 developer  of the project; the key is theirs platform  administrator of the deployment
 manager    of the project                    key       an API key of the developer
 
-404 hides what is not visible to the caller. 403 is for what they see and may not do. Keys below /api-keys are those of
+404 hides what is not visible to the caller. 403 is for what they see and may not do. A person's key is rotated by that
+person alone, and made by somebody who is in the project by more than the platform's right. Keys below /api-keys are those of
 the caller's personal project; the one here is the developer's. So is the session below /me/sessions.
 
 The last column says whether the endpoint asks for a recent proof of who is there (docs/login.md): asked is always, wider
@@ -124,9 +125,13 @@ fn rights_grow_with_the_role() {
         for (weaker, stronger) in
             [(viewer, developer), (developer, manager), (manager, owner), (owner, admin)]
         {
-            assert!(!may(weaker) || may(stronger), "{row}");
+            // A person's key is rotated by that person alone.
+            assert!(!may(weaker) || may(stronger) || row.contains("/rotate"), "{row}");
         }
-        assert!(may(admin) && may(platform), "{row}");
+        // What an administrator of the deployment makes by that right alone would outlive it.
+        let own = row.starts_with("POST   /projects/{project_id}/keys ");
+        assert!(may(admin) || row.contains("/rotate"), "{row}");
+        assert!(may(platform) || own || row.contains("/rotate"), "{row}");
         assert!(
             [viewer, developer, manager, owner].iter().all(|status| may(*status) || *status == 403),
             "{row}"

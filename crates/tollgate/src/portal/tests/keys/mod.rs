@@ -7,6 +7,9 @@ mod guessing;
 mod legacy;
 mod me;
 mod rights;
+mod suspended;
+mod v10_higher_role;
+mod v1_another_persons_key;
 
 use serde_json::{Value, json};
 use tollgate_core::tenancy::ProjectRole;
@@ -63,6 +66,27 @@ impl Scene {
 
     fn key(&self, key: &Value) -> String {
         format!("{}/{}", self.keys(), text(key, "id"))
+    }
+
+    /// As [`Scene::post`], as the holder of this token.
+    async fn act(&self, token: &str, key: &Value, verb: &str, body: Value) -> Reply {
+        self.api.call("POST", &format!("{}/{verb}", self.key(key)), token, body).await
+    }
+
+    /// A key of the guide's paths, changed as the holder of this token.
+    async fn legacy_put(&self, token: &str, key: &Value, body: Value) -> Reply {
+        self.api.call("PUT", &format!("/api-keys/{}", text(key, "id")), token, body).await
+    }
+
+    /// What `GET /me` answers to a key: 200 while it works.
+    async fn works(&self, secret: &str) -> bool {
+        self.api.get("/me", secret).await.status == 200
+    }
+
+    /// Removes a member and hands their keys over.
+    async fn hand_over(&self, token: &str, leaver: &str, to: &str) -> Reply {
+        let path = format!("/projects/{}/members/{leaver}?keys=hand_over&to={to}", self.project);
+        self.api.call("DELETE", &path, token, Value::Null).await
     }
 
     async fn create(&self, token: &str, body: Value) -> Value {

@@ -29,7 +29,8 @@ async fn a_role_brings_what_it_brings_and_no_more() {
     assert_eq!(try_all(&viewer, &theirs).await, [200, 403, 403, 403, 403, 403]);
     assert_eq!(try_all(&developer, &theirs).await, [200, 403, 403, 403, 403, 403]);
     assert_eq!(try_all(&developer, &own).await, [200, 200, 200, 200, 200, 403]);
-    assert_eq!(try_all(&manager, &own).await, [200, 200, 200, 200, 200, 200]);
+    // Another secret for a person is that person's affair.
+    assert_eq!(try_all(&manager, &own).await, [200, 200, 200, 200, 403, 200]);
     let create = async |token: &str, body: Value| scene.api.call("POST", &scene.keys(), token, body).await;
     assert_eq!(create(&viewer, json!({"name": "k"})).await.problem(403), "forbidden");
     let account = {
