@@ -63,6 +63,8 @@ enum Command {
     Projects(api::projects::ProjectArgs),
     /// Members of a project or an organization.
     Members(api::members::MemberArgs),
+    /// Invitations that wait for you.
+    Invitations(api::invitations::InvitationArgs),
     /// Service accounts of a project.
     ServiceAccounts(api::service_accounts::ServiceAccountArgs),
     /// Organizations, which own projects.
@@ -109,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Keys(args) => api::keys::main(args),
         Command::Projects(args) => api::projects::main(args),
         Command::Members(args) => api::members::main(args),
+        Command::Invitations(args) => api::invitations::main(args),
         Command::ServiceAccounts(args) => api::service_accounts::main(args),
         Command::Orgs(args) => api::organizations::main(args),
         Command::Audit(AuditCommand::List(args)) => api::audit::list(args),

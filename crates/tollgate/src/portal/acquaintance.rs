@@ -37,10 +37,15 @@ pub struct Introduction {
 }
 
 impl Introduction {
+    /// Whether the groups make this person an administrator of the platform.
+    fn administers(&self, options: &PortalOptions) -> bool {
+        self.groups.iter().any(|group| options.admin_groups.contains(group))
+    }
+
     /// The person of this id.
     pub fn into_person(self, id: String, options: &PortalOptions, origin: Origin) -> Person {
+        let platform_admin = self.administers(options);
         let Self { issuer, subject, username, email, groups, .. } = self;
-        let platform_admin = groups.iter().any(|group| options.admin_groups.contains(group));
         Person {
             id,
             name: username,
@@ -83,6 +88,7 @@ impl Acquaintances {
             username: &who.username,
             email: who.email.as_ref().map(|(address, _)| address.as_str()),
             groups: who.groups_told.then_some(who.groups.as_slice()),
+            platform_admin: who.administers(portal.options()),
         };
         let random = bytes::<30>(portal.entropy())?;
         let origin = origin.stored(portal.now());

@@ -16,7 +16,7 @@ use super::page::{Page, PageQuery, PageRequest};
 use super::problem::{Answer, Problem};
 use super::rights::{Admin, Fresh, InOrganization};
 use super::words::{self, Line};
-use super::{Portal, token_rules::is_issuer};
+use super::{Portal, issuers};
 use crate::entropy::bytes;
 use crate::store::{GroupMapping, NewGroupMapping, Slice};
 
@@ -38,17 +38,33 @@ pub struct GroupMappingView {
     pub issuer: String,
     /// The group, as tokens name it.
     pub group: String,
-    /// The role that its members have.
+    /// The role that its members are to have.
     #[schema(schema_with = words::any_role)]
     pub role: String,
+    /// What it gives at present: `developer` or `member` at most, unless its maker is a platform administrator.
+    #[schema(schema_with = words::any_role)]
+    pub gives: String,
+    /// The person who made it or vouches for it; null: made before that was noted.
+    pub created_by: Option<String>,
     /// When it was made.
     pub created_at: Moment,
 }
 
 impl From<GroupMapping> for GroupMappingView {
     fn from(mapping: GroupMapping) -> Self {
-        let GroupMapping { id, organization_id, project_id, issuer, group, role, created_at } = mapping;
-        Self { id, organization_id, project_id, issuer, group, role, created_at: Moment(created_at) }
+        let GroupMapping {
+            id,
+            organization_id,
+            project_id,
+            issuer,
+            group,
+            role,
+            gives,
+            created_by,
+            created_at,
+        } = mapping;
+        let created_at = Moment(created_at);
+        Self { id, organization_id, project_id, issuer, group, role, gives, created_by, created_at }
     }
 }
 
@@ -56,11 +72,14 @@ impl From<GroupMapping> for GroupMappingView {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateGroupMapping {
-    /// The configured name of the issuer whose groups are meant.
-    issuer: Line,
+    /// The configured name of the issuer whose groups are meant. It may be left out when there is one issuer.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Line)]
+    issuer: Option<Line>,
     /// The group, as tokens name it: compared as it is, letter case included.
     group: Line,
-    /// viewer, developer, manager or owner with `project_id`; member or admin without.
+    /// viewer, developer, manager or owner with `project_id`; member or admin without. More than developer or member takes a
+    /// platform administrator.
     #[schema(schema_with = words::any_role)]
     role: Line,
     /// The project whose members the group's become. Without it: the organization's.
@@ -81,14 +100,16 @@ pub async fn list(
     page: PageRequest,
 ) -> Answer<Json<Page<GroupMappingView>>> {
     let slice = Slice { after: page.after.as_deref().unwrap_or_default(), limit: page.fetch() };
-    let mappings = portal.store()?.group_mappings(&access.organization.id, slice).await?;
+    let mappings = portal.store()?.group_mappings(&access.organization.id, portal.now(), slice).await?;
     Ok(Json(page.page(mappings, |mapping| mapping.id.clone()).map(GroupMappingView::from)))
 }
 
 /// Make a group mapping
 ///
 /// Memberships follow at each person's next login or call. Memberships given by hand are never touched, and the last owner
-/// or administrator stays.
+/// or administrator stays. A personal organization has no mappings. Whoever makes one may give its role as a member: the
+/// platform's right alone maps to no role in a project, and to no administrator of an organization. A platform
+/// administrator who makes one that is there already, and gives less than its role, vouches for it from now on.
 #[utoipa::path(
     post, path = "/organizations/{organization_id}/group-mappings", tag = "group mappings",
     request_body = CreateGroupMapping,
@@ -100,7 +121,7 @@ pub async fn create(
     admin: Fresh<InOrganization<Admin>>,
     Create { body, once }: Create<CreateGroupMapping>,
 ) -> Answer<Response> {
-    is_issuer(&portal, body.issuer.as_str())?;
+    let issuer = issuers::meant(&portal, body.issuer.as_ref().map(Line::as_str))?;
     if body.project_id.as_deref().is_some_and(|id| !IdKind::Project.fits(id)) {
         return Err(Problem::invalid("/project_id", "must be the id of a project (prj_…)"));
     }
@@ -115,7 +136,7 @@ pub async fn create(
         id: &id,
         organization_id: &access.organization.id,
         project_id: body.project_id.as_deref(),
-        issuer: body.issuer.as_str(),
+        issuer: &issuer,
         group: body.group.as_str(),
         role: body.role.as_str(),
     };

@@ -12,6 +12,7 @@ pub mod forms;
 mod group_mappings;
 pub mod introspection;
 mod invitations;
+mod issuers;
 pub mod keys;
 mod legacy_keys;
 mod limit;

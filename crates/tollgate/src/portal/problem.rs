@@ -281,14 +281,18 @@ impl From<Refusal> for Problem {
             | Refusal::OrganizationRoleNeeded(_)
             | Refusal::PlatformAdminNeeded
             | Refusal::AboveOwnRole { .. }
+            | Refusal::MembershipNeeded(_)
+            | Refusal::MappingAbove { .. }
             | Refusal::Subject => Self::new(Code::Forbidden, said),
             Refusal::Stale { .. } => Self::new(Code::PreconditionFailed, said),
             Refusal::LastOwner | Refusal::LastAdmin => Self::new(Code::Invalid, said),
             Refusal::NoHeir(_) => Self::invalid("to", refusal.to_string()),
             Refusal::Role(_) => Self::invalid("/role", refusal.to_string()),
-            Refusal::Oneself | Refusal::Personal | Refusal::NameTaken { .. } | Refusal::Twice(_) => {
-                Self::new(Code::Conflict, said)
-            }
+            Refusal::Oneself
+            | Refusal::Personal
+            | Refusal::InvitationNeeded
+            | Refusal::NameTaken { .. }
+            | Refusal::Twice(_) => Self::new(Code::Conflict, said),
         }
     }
 }

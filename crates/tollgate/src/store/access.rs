@@ -207,6 +207,65 @@ impl Tx {
         Ok(Some(right).filter(|right| *right != none))
     }
 
+    /// As [`Tx::hold_project`], for what gives rights or secrets: the right of a platform administrator does not count, and
+    /// they become a member first, which the audit log shows. Who works at the store itself is not asked.
+    ///
+    /// # Errors
+    /// [`Refusal::Missing`], [`Refusal::MembershipNeeded`], [`Refusal::ProjectRoleNeeded`]; or the database gave no answer.
+    pub async fn hold_project_as_member(
+        &mut self,
+        author: &Author,
+        id: &str,
+        needed: ProjectRole,
+    ) -> Result<(Project, ProjectRole), StoreError> {
+        if !author.by_platform_right() {
+            return self.hold_project(author, id, needed).await;
+        }
+        let (project, _) = self.hold_project(author, id, ProjectRole::Viewer).await?;
+        let own = self.role_by_membership(id, &author.id).await?;
+        let own = own.ok_or(Refusal::MembershipNeeded("project"))?;
+        if own < needed {
+            return Err(Refusal::ProjectRoleNeeded(needed).into());
+        }
+        Ok((project, own))
+    }
+
+    /// As [`Tx::hold_organization`], without the right of a platform administrator: see [`Tx::hold_project_as_member`].
+    ///
+    /// # Errors
+    /// [`Refusal::Missing`], [`Refusal::MembershipNeeded`], [`Refusal::OrganizationRoleNeeded`]; or the database gave no
+    /// answer.
+    pub(super) async fn hold_organization_as_member(
+        &mut self,
+        author: &Author,
+        id: &str,
+        needed: OrganizationRole,
+    ) -> Result<Organization, StoreError> {
+        if !author.by_platform_right() {
+            return self.hold_organization(author, id, needed).await;
+        }
+        self.hold_organization(author, id, OrganizationRole::Member).await?;
+        let own = Author { platform_admin: false, ..author.clone() };
+        match self.hold_organization(&own, id, needed).await {
+            Err(StoreError::Refused(Refusal::Missing(_))) => {
+                Err(Refusal::MembershipNeeded("organization").into())
+            }
+            held => held,
+        }
+    }
+
+    /// What somebody is to a held project by their memberships of it and of its organization.
+    pub(super) async fn role_by_membership(
+        &mut self,
+        project: &str,
+        person: &str,
+    ) -> Result<Option<ProjectRole>, StoreError> {
+        let roles: Option<RolesRow> =
+            on_tx!(self, conn => sqlx::query_as(PROJECT).bind(person).bind(project).fetch_optional(conn).await)
+                .map_err(|e| failed(&e))?;
+        roles.map_or(Ok(None), |roles| role(&roles, false))
+    }
+
     /// Locks an organization until the end of this unit of work, for an author who has at least the role `needed` in it.
     ///
     /// # Errors

@@ -74,6 +74,11 @@ impl Author {
         Self { id: "directory".into(), name: issuer.to_owned(), ..Self::system(origin) }
     }
 
+    /// Whether this is a person who has rights as an administrator of the platform.
+    pub const fn by_platform_right(&self) -> bool {
+        self.platform_admin && matches!(self.kind, ActorKind::Person)
+    }
+
     /// When the write counts as.
     pub const fn at(&self) -> Timestamp {
         self.origin.at

@@ -50,11 +50,9 @@ const HAND_OVER: &str = "UPDATE api_keys SET person_id = $1, state = 'disabled',
      WHERE project_id = $3 AND person_id = $4 AND state <> 'revoked' RETURNING id";
 const HEIR: &str = "SELECT m.role FROM project_members m JOIN people p ON p.id = m.person_id \
      WHERE m.project_id = $1 AND m.person_id = $2 AND p.state = 'active'";
-const WITHDRAW: &str = "UPDATE invitations SET withdrawn_at = $1 \
-     WHERE project_id = $2 AND created_by = $3 AND accepted_at IS NULL AND withdrawn_at IS NULL";
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] =
-    &[REVOKE_OWN, REVOKE_ACCOUNTS, REVOKE_ALL, DISABLE_OWN, HAND_OVER, HEIR, WITHDRAW];
+    &[REVOKE_OWN, REVOKE_ACCOUNTS, REVOKE_ALL, DISABLE_OWN, HAND_OVER, HEIR];
 
 impl Tx {
     /// Does with a leaver's keys in a held project what was decided; the ids of those keys.
@@ -134,20 +132,6 @@ impl Tx {
         .map_err(|e| failed(&e))?;
         self.changed_keys(&ids);
         Ok(ids)
-    }
-
-    /// Withdraws what somebody has invited to, who may no longer.
-    pub(super) async fn withdraw_invitations_by(
-        &mut self,
-        author: &Author,
-        project: &str,
-        person: &str,
-    ) -> Result<(), StoreError> {
-        on_tx!(self, conn => {
-            let update = sqlx::query(WITHDRAW).bind(author.at().as_millis()).bind(project).bind(person);
-            update.execute(conn).await.map(drop)
-        })
-        .map_err(|e| failed(&e))
     }
 
     fn changed_keys(&mut self, ids: &[String]) {

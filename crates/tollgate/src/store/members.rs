@@ -206,7 +206,11 @@ impl Tx {
             let put = sqlx::query(R::SQL.put).bind(of).bind(person).bind(role.text()).bind(source.as_str());
             put.bind(author.at().as_millis()).execute(conn).await.map(drop)
         })
-        .map_err(|e| failed(&e))
+        .map_err(|e| failed(&e))?;
+        match source {
+            Source::Manual => self.forget_departure(of, person).await,
+            Source::Group => Ok(()),
+        }
     }
 
     pub(super) async fn delete_member<R: MemberRole>(

@@ -3,6 +3,7 @@
 //! A check never comes here. A store that is away makes the process degraded, not unready: the store connects and
 //! migrates in the background, and heals by itself.
 
+mod acceptance;
 mod access;
 mod address_use;
 pub mod api_keys;
@@ -11,10 +12,12 @@ mod audit_log;
 mod author;
 mod changes;
 mod db;
+mod departures;
 mod digest;
 mod directory;
 mod fault;
 mod fields;
+mod group_grants;
 mod group_mappings;
 mod idempotency;
 mod inspect;
@@ -48,6 +51,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{OnceCell, watch};
 
+pub use acceptance::{Acceptance, Guest, ReceivedInvitation, Ticket};
 pub use access::{OrganizationAccess, ProjectAccess, Who};
 pub use address_use::{AddressUse, address_use};
 pub use api_keys::KeyUse;
@@ -62,7 +66,7 @@ pub use fields::{Slice, Source, State, rfc3339};
 pub use group_mappings::{GroupMapping, NewGroupMapping};
 pub use idempotency::KeptAnswer;
 pub use inspect::{Inspection, Schema, inspect};
-pub use invitations::{Acceptance, Invitation, NewInvitation};
+pub use invitations::{Invitation, Invited, Invitee, NewInvitation};
 pub use key_sets::StoredKeySet;
 pub use leases::Lease;
 pub use leavers::LeaversKeys;
@@ -223,6 +227,7 @@ impl std::fmt::Debug for StoreOptions {
 /// Every statement that both databases must understand; a test prepares each on both.
 #[cfg(test)]
 const STATEMENTS: &[&[&str]] = &[
+    acceptance::STATEMENTS,
     access::STATEMENTS,
     address_use::STATEMENTS,
     api_keys::STATEMENTS[0],
@@ -234,7 +239,9 @@ const STATEMENTS: &[&[&str]] = &[
     audit_log::STATEMENTS,
     changes::STATEMENTS,
     db::STATEMENTS,
+    departures::STATEMENTS,
     directory::STATEMENTS,
+    group_grants::STATEMENTS,
     group_mappings::STATEMENTS,
     idempotency::STATEMENTS,
     invitations::STATEMENTS,

@@ -17,12 +17,12 @@ use super::tx::Tx;
 pub type OrganizationMember = Member<OrganizationRole>;
 
 impl Tx {
-    /// Gives somebody a role in an organization, or another role. The membership is then a given one: group mappings
-    /// leave it alone.
+    /// Gives a member of an organization another role; whoever administers the platform adds members, too. Everybody else
+    /// is invited. The membership is then a given one: group mappings leave it alone.
     ///
     /// # Errors
-    /// [`Refusal::Missing`], [`Refusal::OrganizationRoleNeeded`], [`Refusal::LastAdmin`], [`Refusal::Personal`]; or the
-    /// database gave no answer.
+    /// [`Refusal::Missing`], [`Refusal::OrganizationRoleNeeded`], [`Refusal::LastAdmin`], [`Refusal::Personal`],
+    /// [`Refusal::InvitationNeeded`]; or the database gave no answer.
     pub async fn put_organization_member(
         &mut self,
         author: &FreshAuthor,
@@ -35,6 +35,9 @@ impl Tx {
             return Err(Refusal::Personal.into());
         }
         let Some(before) = self.find_member::<OrganizationRole>(&organization.id, person).await? else {
+            if !author.platform_admin {
+                return Err(Refusal::InvitationNeeded.into());
+            }
             self.must_be_known(person).await?;
             return self.add_organization_member(author, &organization, person, role).await;
         };
@@ -45,7 +48,8 @@ impl Tx {
     }
 
     /// Removes somebody from an organization and from all its projects, whose administrators remain their owners. `keys`
-    /// says what becomes of the keys that they have there. Everybody may leave by themselves.
+    /// says what becomes of the keys that they have there. Everybody may leave by themselves: an organization whose last
+    /// administrator leaves is suspended, until an administrator of the platform has given it another.
     ///
     /// # Errors
     /// [`Refusal::Missing`], [`Refusal::OrganizationRoleNeeded`], [`Refusal::LastAdmin`], [`Refusal::Personal`],
@@ -64,8 +68,17 @@ impl Tx {
         if organization.personal {
             return Err(Refusal::Personal.into());
         }
-        self.leaves_somebody(&organization.id, &before, None).await?;
-        self.end_organization_member(author, &organization, &before, (keys, true)).await
+        if author.id != person {
+            self.leaves_somebody(&organization.id, &before, None).await?;
+            return self.end_organization_member(author, &organization, &before, (keys, true)).await;
+        }
+        self.end_organization_member(author, &organization, &before, (keys, true)).await?;
+        self.note_departure(author, &organization.id, person).await?;
+        for project in self.project_ids(&organization.id).await? {
+            let (project, _) = self.hold_project(&host(author), &project, ProjectRole::Viewer).await?;
+            self.suspend_if_ownerless(author, &project).await?;
+        }
+        self.suspend_if_unadministered(author, &organization).await
     }
 
     /// Adds a member to a held organization by hand; they are known not to be one.
@@ -87,11 +100,18 @@ impl Tx {
         person: &str,
         (role, source): (OrganizationRole, Source),
     ) -> Result<OrganizationMember, StoreError> {
+        // As it was before: whoever adds themselves has had nothing but the platform's right.
+        let own = self.find_member::<OrganizationRole>(&organization.id, &author.id).await?;
+        let administers = own.is_some_and(|own| own.role == OrganizationRole::Admin);
         self.write_member(author, &organization.id, person, (role, source)).await?;
         let member = self.find_member::<OrganizationRole>(&organization.id, person).await?;
         let member = member.ok_or(Refusal::Missing("person"))?;
+        let mut shown = json!(member);
+        if author.by_platform_right() && source == Source::Manual && !administers {
+            shown["by_platform_right"] = true.into();
+        }
         let entry = author.entry("organization.member.add", "person", person);
-        self.audit(entry.in_organization(&organization.id).after(&member));
+        self.audit(entry.in_organization(&organization.id).after(&shown));
         Ok(member)
     }
 
@@ -109,7 +129,9 @@ impl Tx {
         let mut shown = json!(after);
         if role < before.role {
             let keys = LeaversKeys::Disable;
-            let ids = self.leave_projects(author, organization, &before.person_id, (keys, false)).await?;
+            let person = before.person_id.as_str();
+            let ids = self.leave_projects(author, organization, person, (keys, false)).await?;
+            self.withdraw_invitations_to::<OrganizationRole>(author, &organization.id, person).await?;
             shown["disabled_keys"] = json!(ids);
         }
         let entry = author.entry("organization.member.change", "person", &before.person_id);
@@ -127,6 +149,7 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let person = before.person_id.as_str();
         let ids = self.leave_projects(author, organization, person, (keys, members_too)).await?;
+        self.withdraw_invitations_to::<OrganizationRole>(author, &organization.id, person).await?;
         self.delete_member::<OrganizationRole>(&organization.id, person).await?;
         let entry = author.entry("organization.member.remove", "person", person);
         self.audit(entry.in_organization(&organization.id).before(before).after(&json!({"keys": ids})));
@@ -142,22 +165,27 @@ impl Tx {
         person: &str,
         (keys, members_too): (LeaversKeys<'_>, bool),
     ) -> Result<Vec<String>, StoreError> {
-        // The author holds the organization as its administrator, or leaves it: both may end what is below.
-        let owner = Author { platform_admin: true, ..author.clone() };
         let mut ids = Vec::new();
         for project in self.project_ids(&organization.id).await? {
-            let (project, _) = self.hold_project(&owner, &project, ProjectRole::Viewer).await?;
+            let (project, _) = self.hold_project(&host(author), &project, ProjectRole::Viewer).await?;
             match self.find_member::<ProjectRole>(&project.id, person).await? {
                 Some(member) if members_too => {
                     self.end_project_member(author, &project, &member, keys).await?;
                 }
-                Some(_) => {}
-                None => {
-                    self.withdraw_invitations_by(author, &project.id, person).await?;
+                left => {
+                    self.withdraw_invitations_to::<ProjectRole>(author, &project.id, person).await?;
+                    if left.is_some_and(|member| member.role >= ProjectRole::Developer) {
+                        continue;
+                    }
                     ids.extend(self.settle_leavers_keys(author, &project, person, keys).await?);
                 }
             }
         }
         Ok(ids)
     }
+}
+
+/// The author as they may end what is below an organization that they hold as its administrator, or leave.
+fn host(author: &Author) -> Author {
+    Author { platform_admin: true, ..author.clone() }
 }

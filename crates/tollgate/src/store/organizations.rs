@@ -218,7 +218,7 @@ impl Tx {
             .map_err(|e| failed(&e))
     }
 
-    async fn write_organization(
+    pub(super) async fn write_organization(
         &mut self,
         author: &Author,
         action: &'static str,

@@ -2,6 +2,7 @@
 //! their own.
 
 use serde::Serialize;
+use serde_json::json;
 use tollgate_core::ids::IdKind;
 use tollgate_core::models::ModelPolicy;
 use tollgate_core::time::Timestamp;
@@ -45,6 +46,9 @@ pub struct Person {
     /// Last contact, to the minute.
     #[serde(serialize_with = "moment")]
     pub last_seen_at: Timestamp,
+    /// When their groups last said that they administer the platform, to the day; None: the last time they did not.
+    #[serde(skip)]
+    pub platform_admin_at: Option<Timestamp>,
 }
 
 /// What a login or a token says about a person.
@@ -60,6 +64,8 @@ pub struct Contact<'a> {
     pub email: Option<&'a str>,
     /// The groups. `None` when this login or token says nothing about groups, which is not the same as having none.
     pub groups: Option<&'a [String]>,
+    /// Whether those groups make them an administrator of the platform; of no account without groups.
+    pub platform_admin: bool,
 }
 
 /// What the issuer's directory says of somebody who may not act.
@@ -89,12 +95,14 @@ impl SuspensionCause {
     }
 }
 
-type PersonRow = (String, String, String, String, Option<String>, String, Option<String>, i64, i64, i64, i64);
+type PersonRow =
+    (String, String, String, String, Option<String>, String, Option<String>, i64, i64, i64, i64, Option<i64>);
 
 /// The columns of a row of people.
 macro_rules! columns {
     () => {
-        "id, issuer, subject, username, email, state, suspended_because, version, created_at, updated_at, last_seen_at"
+        "id, issuer, subject, username, email, state, suspended_because, version, created_at, updated_at, last_seen_at, \
+         platform_admin_at"
     };
 }
 
@@ -114,11 +122,15 @@ const UPDATE: &str = concat!(
      updated_at = $5 WHERE id = $6 RETURNING ",
     columns!()
 );
+const STANDING: &str =
+    concat!("UPDATE people SET platform_admin_at = $1 WHERE id = $2 RETURNING ", columns!());
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[FIND_BY_SUBJECT, FIND, LIST, INSERT, HOLD, UPDATE];
+pub(super) const STATEMENTS: &[&str] = &[FIND_BY_SUBJECT, FIND, LIST, INSERT, HOLD, UPDATE, STANDING];
 
 /// How often a contact that says nothing new is written down, in milliseconds.
 const SEEN_EVERY: i64 = 60_000;
+/// How often it is written down again that somebody administers the platform, in milliseconds.
+const STANDING_EVERY: i64 = 86_400_000;
 /// How often a contact is written again when the database gave it up in favour of another.
 const MOST_ATTEMPTS: u32 = 3;
 /// Characters of a name or address that are kept.
@@ -128,7 +140,8 @@ const FIRST_PROJECT: &str = "personal";
 
 impl Person {
     fn from_row(row: PersonRow) -> Result<Self, StoreError> {
-        let (id, issuer, subject, username, email, state, because, version, created, updated, seen) = row;
+        let (id, issuer, subject, username, email, state, because, version, created, updated, seen, admin) =
+            row;
         let state = State::read("people", &state)?;
         // A release that knew no causes may have left one with somebody whom it let act again.
         let because = because.filter(|_| state == State::Suspended);
@@ -144,6 +157,7 @@ impl Person {
             created_at: Timestamp::from_millis(created),
             updated_at: Timestamp::from_millis(updated),
             last_seen_at: Timestamp::from_millis(seen),
+            platform_admin_at: admin.map(Timestamp::from_millis),
         })
     }
 
@@ -158,6 +172,19 @@ impl Person {
             person.email = Some(kept(email));
         }
         person
+    }
+}
+
+impl Contact<'_> {
+    /// Whether what is known of the person's standing on the platform is what this contact says.
+    fn confirms(&self, known: &Person, now: Timestamp) -> bool {
+        match (self.groups, self.platform_admin) {
+            (None, _) => true,
+            (Some(_), false) => known.platform_admin_at.is_none(),
+            (Some(_), true) => {
+                known.platform_admin_at.is_some_and(|at| now.millis_since(at) < STANDING_EVERY)
+            }
+        }
     }
 }
 
@@ -187,7 +214,12 @@ impl Store {
         if let Some(known) = self.find_person_by_subject(contact.issuer, contact.subject).await? {
             let described = known.described_by(contact);
             let fresh = origin.at.millis_since(known.last_seen_at) < SEEN_EVERY;
-            if fresh && described == known && !self.groups_differ(&known, contact.groups).await? {
+            let confirmed = contact.confirms(&known, origin.at);
+            if fresh
+                && confirmed
+                && described == known
+                && !self.groups_differ(&known, contact.groups, origin.at).await?
+            {
                 return Ok(known);
             }
         }
@@ -303,6 +335,11 @@ impl Tx {
         } else {
             self.write_person(&author, "person.update", &person, &described).await?
         };
+        let person = if contact.confirms(&person, origin.at) {
+            person
+        } else {
+            self.write_standing(&person, contact.platform_admin.then_some(origin.at)).await?
+        };
         if let Some(groups) = contact.groups {
             self.apply_group_mappings(&person, groups, origin).await?;
         }
@@ -333,6 +370,14 @@ impl Tx {
         }
         let after = Person { state, suspended_because: None, ..before.clone() };
         self.write_person(author, action, &before, &after).await
+    }
+
+    async fn write_standing(&mut self, person: &Person, at: Option<Timestamp>) -> Result<Person, StoreError> {
+        let at = at.map(Timestamp::as_millis);
+        let row: PersonRow =
+            on_tx!(self, conn => sqlx::query_as(STANDING).bind(at).bind(&person.id).fetch_one(conn).await)
+                .map_err(|e| failed(&e))?;
+        Person::from_row(row)
     }
 
     /// As [`Tx::hold_person`], without a contact: to be looked after is none.
@@ -370,7 +415,14 @@ impl Tx {
         })
         .map_err(|e| failed(&e))?;
         let after = Person::from_row(row)?;
-        self.audit(author.entry(action, "person", &after.id).before(before).after(&after));
+        let mut shown = json!(after);
+        if after.state == State::Suspended && before.state != State::Suspended {
+            let ids = self.withdraw_every_invitation_by(author, &after.id).await?;
+            if !ids.is_empty() {
+                shown["withdrawn_invitations"] = json!(ids);
+            }
+        }
+        self.audit(author.entry(action, "person", &after.id).before(before).after(&shown));
         self.change(Change::Person(after.id.clone()));
         Ok(after)
     }

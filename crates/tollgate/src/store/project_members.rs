@@ -17,12 +17,13 @@ use super::tx::Tx;
 pub type ProjectMember = Member<ProjectRole>;
 
 impl Tx {
-    /// Gives somebody a role in a project, or another role. The membership is then a given one: group mappings leave it
-    /// alone. Somebody who may no longer make keys has theirs switched off.
+    /// Gives a member of a project another role; whoever administers the platform adds members, too, and whoever
+    /// administers the organization adds themselves. Everybody else is invited. The membership is then a given one: group
+    /// mappings leave it alone. Somebody who may no longer make keys has theirs switched off.
     ///
     /// # Errors
-    /// [`Refusal::Missing`], [`Refusal::ProjectRoleNeeded`], [`Refusal::AboveOwnRole`], [`Refusal::LastOwner`]; or the
-    /// database gave no answer.
+    /// [`Refusal::Missing`], [`Refusal::ProjectRoleNeeded`], [`Refusal::AboveOwnRole`], [`Refusal::LastOwner`],
+    /// [`Refusal::InvitationNeeded`]; or the database gave no answer.
     pub async fn put_project_member(
         &mut self,
         author: &FreshAuthor,
@@ -34,6 +35,9 @@ impl Tx {
         may_grant(own, role)?;
         let before = self.find_member::<ProjectRole>(&project.id, person).await?;
         let Some(before) = before else {
+            if !author.platform_admin && author.id != person {
+                return Err(Refusal::InvitationNeeded.into());
+            }
             self.must_be_known(person).await?;
             return self.add_project_member(author, &project, person, role).await;
         };
@@ -45,7 +49,8 @@ impl Tx {
     }
 
     /// Removes somebody from a project. `keys` says what becomes of the keys that they have in it. Everybody may leave by
-    /// themselves.
+    /// themselves: a project whose last owner leaves falls to the organization's administrators, and is suspended when there
+    /// is none.
     ///
     /// # Errors
     /// [`Refusal::Missing`], [`Refusal::ProjectRoleNeeded`], [`Refusal::AboveOwnRole`], [`Refusal::LastOwner`],
@@ -64,9 +69,12 @@ impl Tx {
         }
         let before =
             self.find_member::<ProjectRole>(&project.id, person).await?.ok_or(Refusal::Missing("member"))?;
-        if !leaves {
-            may_grant(own, before.role)?;
+        if leaves {
+            self.end_project_member(author, &project, &before, keys).await?;
+            self.note_departure(author, &project.id, person).await?;
+            return self.suspend_if_ownerless(author, &project).await;
         }
+        may_grant(own, before.role)?;
         self.leaves_somebody(&project.id, &before, None).await?;
         self.end_project_member(author, &project, &before, keys).await
     }
@@ -90,11 +98,20 @@ impl Tx {
         person: &str,
         (role, source): (ProjectRole, Source),
     ) -> Result<ProjectMember, StoreError> {
+        // As it was before: whoever adds themselves has had nothing but the platform's right.
+        let by_membership = self.role_by_membership(&project.id, &author.id).await?;
         self.write_member(author, &project.id, person, (role, source)).await?;
         let member =
             self.find_member::<ProjectRole>(&project.id, person).await?.ok_or(Refusal::Missing("person"))?;
+        let mut shown = json!(member);
+        if author.by_platform_right()
+            && source == Source::Manual
+            && !by_membership.is_some_and(|own| own.may_grant(role))
+        {
+            shown["by_platform_right"] = true.into();
+        }
         let entry = author.entry("project.member.add", "person", person);
-        self.audit(entry.in_project(&project.organization_id, &project.id).after(&member));
+        self.audit(entry.in_project(&project.organization_id, &project.id).after(&shown));
         Ok(member)
     }
 
@@ -109,7 +126,7 @@ impl Tx {
         self.leaves_somebody(&project.id, before, Some(role)).await?;
         self.write_member(author, &project.id, &before.person_id, (role, source)).await?;
         if role < before.role {
-            self.withdraw_invitations_by(author, &project.id, &before.person_id).await?;
+            self.withdraw_invitations_to::<ProjectRole>(author, &project.id, &before.person_id).await?;
         }
         let after = ProjectMember { role, source, ..before.clone() };
         let mut shown = json!(after);
@@ -133,7 +150,7 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let person = before.person_id.as_str();
         let ids = self.settle_leavers_keys(author, project, person, keys).await?;
-        self.withdraw_invitations_by(author, &project.id, person).await?;
+        self.withdraw_invitations_to::<ProjectRole>(author, &project.id, person).await?;
         self.delete_member::<ProjectRole>(&project.id, person).await?;
         let after = match keys {
             LeaversKeys::Revoke => json!({"revoked_keys": ids}),

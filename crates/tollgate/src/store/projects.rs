@@ -294,7 +294,7 @@ impl Tx {
         self.write_project(author, "project.delete", &before, &after).await.map(drop)
     }
 
-    async fn write_project(
+    pub(super) async fn write_project(
         &mut self,
         author: &Author,
         action: &'static str,

@@ -29,6 +29,22 @@ pub enum Refusal {
         /// The role it is about.
         other: ProjectRole,
     },
+    /// Nobody becomes a member without having said so.
+    #[error("they are not a member; send an invitation (POST …/invitations), which they accept themselves")]
+    InvitationNeeded,
+    /// The right of the platform's administrators sees and ends, and gives nothing by itself.
+    #[error(
+        "a platform administrator gives rights in this {0} as a member only; add yourself first (PUT …/members/{{your id}})"
+    )]
+    MembershipNeeded(&'static str),
+    /// Who is not a platform administrator maps groups to the lesser roles only.
+    #[error("a mapping to {role} takes a platform administrator; yours may give {most} at most")]
+    MappingAbove {
+        /// The role that was asked for.
+        role: &'static str,
+        /// What they may map to.
+        most: &'static str,
+    },
     /// It was edited since the author read it.
     #[error("the {thing} was changed meanwhile; its version is now {version}")]
     Stale {
@@ -73,10 +89,9 @@ pub enum Refusal {
          add them first, or let the keys be revoked"
     )]
     NoHeir(String),
-    /// The invitation is unknown, expired, withdrawn, used, or for another address: the same to whoever holds a link.
-    #[error(
-        "this invitation does not exist, has expired, was used or withdrawn, or is for another address; ask for a new one"
-    )]
+    /// The invitation is unknown, expired, withdrawn, used, for somebody else, or its maker may not invite any more: the
+    /// same to whoever holds a link.
+    #[error("this invitation is unknown, expired, used, withdrawn, or for somebody else; ask for a new one")]
     Invitation,
     /// A role that does not exist where it is to be given.
     #[error("'{0}' is not a role here")]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::table::{Column, minute, text};
 use super::{ApiArgs, Session, run, secret_from_stdin};
@@ -29,7 +29,7 @@ pub struct MemberArgs {
 enum MemberCommand {
     /// Who they are.
     List,
-    /// Make somebody a member, or give a member another role.
+    /// Give a member another role; platform administrators add members, too. Others invite.
     Set {
         /// The person's id.
         person: String,
@@ -46,14 +46,20 @@ enum MemberCommand {
         #[arg(long, value_name = "PERSON")]
         hand_keys_to: Option<String>,
     },
-    /// Invite somebody to a project; the link's token is shown once.
+    /// Invite somebody to a project or an organization; the token is shown once.
     Invite {
-        /// viewer, developer, manager or owner.
+        /// viewer, developer, manager or owner; in an organization member or admin.
         #[arg(long)]
         role: String,
+        /// Only this person may accept, by id; they find it with `tollgate invitations list`.
+        #[arg(long, value_name = "PERSON", conflicts_with = "email")]
+        person: Option<String>,
         /// Only an account with this verified address may accept.
         #[arg(long)]
         email: Option<String>,
+        /// Whose verification of the address counts; needed when there are several issuers.
+        #[arg(long, requires = "email")]
+        issuer: Option<String>,
     },
     /// Accept an invitation; its token is read from standard input.
     Accept,
@@ -78,7 +84,10 @@ const COLUMNS: &[Column] = &[
 const INVITATIONS: &[Column] = &[
     ("ID", |invitation| text(&invitation["id"])),
     ("ROLE", |invitation| text(&invitation["role"])),
-    ("EMAIL", |invitation| text(&invitation["email"])),
+    ("FOR", |invitation| match &invitation["person_id"] {
+        Value::Null => text(&invitation["email"]),
+        person => text(person),
+    }),
     ("BY", |invitation| text(&invitation["created_by"])),
     ("ENDS", |invitation| minute(&invitation["expires_at"])),
 ];
@@ -116,13 +125,15 @@ pub fn main(args: MemberArgs) -> anyhow::Result<ExitCode> {
                 let answer = session.call(&call).await?.body;
                 session.done(&format!("{person} is no member any more."), &answer)
             }
-            MemberCommand::Invite { role, email } => {
-                let id = session.project(project.as_deref()).await?;
+            MemberCommand::Invite { role, person, email, issuer } => {
+                let (kind, id) = place(&session).await?;
                 let mut body = json!({"role": role});
-                if let Some(email) = email {
-                    body["email"] = email.into();
+                for (name, value) in [("person_id", person), ("email", email), ("issuer", issuer)] {
+                    if let Some(value) = value {
+                        body[name] = value.into();
+                    }
                 }
-                let made = session.call(&Call::post(&["projects", &id, "invitations"], body)).await?.body;
+                let made = session.call(&Call::post(&[kind, &id, "invitations"], body)).await?.body;
                 let said = format!(
                     "Invitation {} is made. Its token, shown this once: {}",
                     text(&made["id"]),
@@ -137,13 +148,13 @@ pub fn main(args: MemberArgs) -> anyhow::Result<ExitCode> {
                 session.done("You are a member now.", &answer)
             }
             MemberCommand::Invitations => {
-                let id = session.project(project.as_deref()).await?;
-                let call = Call::get(&["projects", &id, "invitations"]);
+                let (kind, id) = place(&session).await?;
+                let call = Call::get(&[kind, &id, "invitations"]);
                 session.list(session.items(&call, None).await?, INVITATIONS)
             }
             MemberCommand::Withdraw { invitation } => {
-                let id = session.project(project.as_deref()).await?;
-                let call = Call::new(Method::DELETE, &["projects", &id, "invitations", &invitation]);
+                let (kind, id) = place(&session).await?;
+                let call = Call::new(Method::DELETE, &[kind, &id, "invitations", &invitation]);
                 let answer = session.call(&call).await?.body;
                 session.done(&format!("Invitation {invitation} is withdrawn."), &answer)
             }

@@ -1,6 +1,7 @@
 //! Commands over the REST API: what they share, which is whom they talk to, as whom, and how they answer.
 
 pub mod audit;
+pub mod invitations;
 pub mod keys;
 pub mod login;
 pub mod members;

@@ -231,7 +231,8 @@ impl Scene {
 
     /// Somebody of an issuer with a key in this state.
     pub async fn person_of(&self, issuer: &str, subject: &str, key: &str) -> String {
-        let contact = Contact { issuer, subject, username: subject, email: None, groups: None };
+        let contact =
+            Contact { issuer, subject, username: subject, email: None, groups: None, platform_admin: false };
         let mut random = [0; 30];
         crate::entropy::Entropy::fill(&SystemEntropy, &mut random).unwrap();
         let origin = Origin::here(Timestamp::from_millis(BEGIN));

@@ -40,7 +40,14 @@ impl Admin {
                     return Ok(known);
                 }
                 // The name comes with their first token.
-                let contact = Contact { issuer, subject, username: subject, email: None, groups: None };
+                let contact = Contact {
+                    issuer,
+                    subject,
+                    username: subject,
+                    email: None,
+                    groups: None,
+                    platform_admin: false,
+                };
                 let origin = Origin::here(self.now());
                 let random = bytes::<30>(self.entropy.as_ref())?;
                 Ok(self.store.meet_person(&contact, &origin, &random).await?)

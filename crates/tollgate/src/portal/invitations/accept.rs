@@ -1,16 +1,17 @@
-//! `POST /invitations/accept`: the guest becomes a member.
+//! `POST /invitations/accept`: whoever holds the token becomes a member, when the invitation is for them.
 
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::token_digest;
+use super::{guest, token_digest};
 use crate::portal::Portal;
 use crate::portal::body::Body;
-use crate::portal::members::MemberView;
+use crate::portal::members::{MemberView, OrganizationMemberView};
 use crate::portal::person::Person;
 use crate::portal::problem::Answer;
+use crate::store::{Acceptance, Ticket};
 
 /// The token of an invitation.
 #[derive(Deserialize, ToSchema)]
@@ -30,20 +31,49 @@ impl std::fmt::Debug for AcceptInvitation {
 /// What you are a member of now.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AcceptedView {
-    /// The project.
-    pub project_id: String,
+    /// The project; null: the invitation was to the organization.
+    pub project_id: Option<String>,
     /// Its name.
-    pub project_name: String,
+    pub project_name: Option<String>,
     /// Its organization.
     pub organization_id: String,
     /// Your membership.
-    pub member: MemberView,
+    pub member: AcceptedMember,
+}
+
+/// A membership of a project or of an organization.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum AcceptedMember {
+    /// Of a project.
+    Project(MemberView),
+    /// Of an organization.
+    Organization(OrganizationMemberView),
+}
+
+impl From<Acceptance> for AcceptedView {
+    fn from(done: Acceptance) -> Self {
+        match done {
+            Acceptance::Project(project, member) => Self {
+                project_id: Some(project.id),
+                project_name: Some(project.name),
+                organization_id: project.organization_id,
+                member: AcceptedMember::Project(member.into()),
+            },
+            Acceptance::Organization(organization, member) => Self {
+                project_id: None,
+                project_name: None,
+                organization_id: organization.id,
+                member: AcceptedMember::Organization(member.into()),
+            },
+        }
+    }
 }
 
 /// Accept an invitation
 ///
-/// It works once, in its time, and only for the address that it names, if it names one. Whoever is a member already keeps
-/// the stronger role.
+/// It works once, in its time, only for whom it names, if it names somebody, and only as long as its maker could make it.
+/// Whoever is a member already keeps the stronger role.
 #[utoipa::path(
     post, path = "/invitations/accept", tag = "invitations", request_body = AcceptInvitation,
     responses((status = 200, body = AcceptedView)),
@@ -53,16 +83,15 @@ pub async fn accept(
     person: Person,
     Body(body): Body<AcceptInvitation>,
 ) -> Answer<Json<AcceptedView>> {
+    let digest = token_digest(&body.token);
+    Ok(Json(accepted(&portal, &person, Ticket::Token(&digest)).await?))
+}
+
+/// Makes the person a member.
+pub(super) async fn accepted(portal: &Portal, person: &Person, ticket: Ticket<'_>) -> Answer<AcceptedView> {
     let now = portal.now();
-    let verified =
-        person.email.as_ref().filter(|(_, verified)| *verified).map(|(address, _)| address.as_str());
     let mut tx = portal.store()?.begin().await?;
-    let done = tx.accept_invitation(&person.author(now), &token_digest(&body.token), verified).await?;
+    let done = tx.accept_invitation(&person.author(now), ticket, guest(portal, person)).await?;
     tx.commit(now).await?;
-    Ok(Json(AcceptedView {
-        project_id: done.project.id,
-        project_name: done.project.name,
-        organization_id: done.project.organization_id,
-        member: done.member.into(),
-    }))
+    Ok(done.into())
 }

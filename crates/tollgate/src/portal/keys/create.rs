@@ -103,7 +103,7 @@ pub async fn create(
     let needed =
         if body.service_account_id.is_some() { ProjectRole::Manager } else { ProjectRole::Developer };
     // Requests with one idempotency key take turns here.
-    tx.hold_project(&author, &project, needed).await?;
+    tx.hold_project_as_member(&author, &project, needed).await?;
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }

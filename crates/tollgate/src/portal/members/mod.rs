@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::Portal;
 
-pub use view::MemberView;
+pub use view::{MemberView, OrganizationMemberView};
 
 /// The endpoints, below `/api/v1`.
 pub fn routes() -> OpenApiRouter<Portal> {

@@ -45,7 +45,9 @@ pub async fn list(
 
 /// Give somebody a role in an organization
 ///
-/// The organization keeps at least one administrator. A personal one has its person alone.
+/// Administrators change roles of members. Who is not a member is invited (409 says so, whether or not there is such a
+/// person); platform administrators add members directly. The organization keeps at least one administrator. A personal one
+/// has its person alone.
 #[utoipa::path(
     put, path = "/organizations/{organization_id}/members/{person_id}", tag = "members",
     request_body = PutOrganizationMember,
@@ -68,7 +70,7 @@ pub async fn put(
 
 /// Remove somebody from an organization and its projects
 ///
-/// Administrators remove everybody; everybody may leave. The leaver's keys in the organization's projects are revoked, or
+/// Administrators remove everybody; everybody may leave. An organization whose last administrator leaves is suspended. The leaver's keys in the organization's projects are revoked, or
 /// go to another member.
 #[utoipa::path(
     delete, path = "/organizations/{organization_id}/members/{person_id}", tag = "members",

@@ -45,8 +45,9 @@ pub async fn list(
 
 /// Give somebody a role in a project
 ///
-/// Managers give and change roles up to their own. A member who may no longer make keys has theirs switched off. The
-/// project keeps at least one owner.
+/// Managers change roles of members up to their own. Who is not a member is invited (409 says so, whether or not there is
+/// such a person); platform administrators add members directly, and administrators of the organization add themselves. A
+/// member who may no longer make keys has theirs switched off. The project keeps at least one owner.
 #[utoipa::path(
     put, path = "/projects/{project_id}/members/{person_id}", tag = "members", request_body = PutMember,
     params(("project_id" = String, Path), ("person_id" = String, Path)),
@@ -68,7 +69,8 @@ pub async fn put(
 
 /// Remove somebody from a project
 ///
-/// Managers remove members up to their own role; everybody may leave. The leaver's keys in the project are revoked, or go
+/// Managers remove members up to their own role; everybody may leave. A project whose last owner leaves falls to the
+/// organization's administrators, and is suspended when there is none. The leaver's keys in the project are revoked, or go
 /// to another member.
 #[utoipa::path(
     delete, path = "/projects/{project_id}/members/{person_id}", tag = "members",

@@ -3,6 +3,7 @@
 
 mod access;
 mod backchannel;
+mod consent;
 mod endings;
 mod every_body;
 mod every_route;

@@ -81,7 +81,7 @@ impl Tx {
             KeyOwner::Person(_) => ProjectRole::Developer,
             KeyOwner::ServiceAccount(_) => ProjectRole::Manager,
         };
-        let (project, _) = self.hold_project(author, &new.project_id, needed).await?;
+        let (project, _) = self.hold_project_as_member(author, &new.project_id, needed).await?;
         self.must_act(&project).await?;
         if let KeyOwner::Person(person) = &new.owner {
             if author.kind != ActorKind::Person || *person != author.id {

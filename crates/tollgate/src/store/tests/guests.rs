@@ -6,49 +6,54 @@ use tollgate_core::tenancy::{OrganizationRole, ProjectRole};
 use super::people::*;
 use super::rig::{at, becomes_ready, on_both, options};
 use crate::store::{
-    AuditScope, LeaversKeys, NewGroupMapping, NewInvitation, Person, Refusal, Source, Store, StoreError,
+    Acceptance, AuditScope, FreshAuthor, Guest, Invitee, LeaversKeys, NewGroupMapping, NewInvitation, Person,
+    Refusal, Source, Store, StoreError, Ticket,
 };
 
-async fn open(url: String) -> std::sync::Arc<Store> {
+pub async fn open(url: String) -> std::sync::Arc<Store> {
     let store = Store::open(&options(url)).unwrap();
     becomes_ready(&store).await;
     store
 }
 
-async fn role(store: &Store, person: &Person, project: &str) -> Option<ProjectRole> {
+pub async fn role(store: &Store, person: &Person, project: &str) -> Option<ProjectRole> {
     store.project_access(who(person), project).await.unwrap().map(|access| access.role)
 }
 
-fn groups(names: &[&str]) -> Vec<String> {
+pub fn groups(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
 /// An invitation, its secret's digest, for anybody or for one address.
-async fn invite(
+pub async fn invite(
     store: &Store,
     author: &Person,
     project: &str,
     (digest, email, role): (&str, Option<&str>, ProjectRole),
 ) -> Result<String, StoreError> {
     let id = make_id(IdKind::Invitation);
-    let new = NewInvitation {
-        id: &id,
-        project_id: project,
-        email,
-        role,
-        token_digest: digest,
-        expires_at: at(9_000),
-    };
+    let invitee = email.map_or(Invitee::Bearer, |address| Invitee::Email { address, issuer: "keycloak" });
+    let new =
+        NewInvitation { id: &id, place: project, invitee, role, token_digest: digest, expires_at: at(9_000) };
     commit!(store, tx => tx.create_invitation(&by(author), new)).map(|made| made.id)
 }
 
-async fn accept(
+pub async fn accept(
     store: &Store,
     person: &Person,
     digest: &str,
     email: Option<&str>,
 ) -> Result<ProjectRole, StoreError> {
-    commit!(store, tx => tx.accept_invitation(&by(person), digest, email)).map(|done| done.member.role)
+    let done = commit!(store, tx => tx.accept_invitation(&by(person), Ticket::Token(digest), guest(email)))?;
+    match done {
+        Acceptance::Project(_, member) => Ok(member.role),
+        Acceptance::Organization(..) => panic!("{done:?}"),
+    }
+}
+
+/// Somebody of the issuer, with this verified address.
+pub fn guest(verified_email: Option<&str>) -> Guest<'_> {
+    Guest { issuer: "keycloak", only_issuer: true, verified_email }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,10 +88,10 @@ async fn an_invitation_works_once_in_time_and_for_whom_it_is() {
         let late =
             crate::store::Author { origin: crate::store::Origin::here(at(9_000)), ..(*by(&carol)).clone() };
         invite(&store, &alice, &project, ("d5", None, Owner)).await.unwrap();
-        let expired = commit!(store, tx => tx.accept_invitation(&late, "d5", None));
+        let expired = commit!(store, tx => tx.accept_invitation(&late, Ticket::Token("d5"), guest(None)));
         assert_eq!(refusal(expired), Refusal::Invitation);
         let id = invite(&store, &alice, &project, ("d6", None, Owner)).await.unwrap();
-        assert_eq!(store.open_invitations(&project, at(4_000), FIRST).await.unwrap().len(), 2);
+        assert_eq!(store.open_invitations::<ProjectRole>(&project, at(4_000), FIRST).await.unwrap().len(), 2);
         commit!(store, tx => tx.withdraw_invitation(&by(&alice), &project, &id)).unwrap();
         assert_eq!(refusal(accept(&store, &carol, "d6", None).await), Refusal::Invitation);
         assert_eq!(
@@ -110,7 +115,7 @@ async fn an_invitation_ends_with_the_right_to_make_it() {
         let (_, project) = home(&store, &alice).await;
         let manager = ProjectRole::Manager;
         for (digest, demote) in [("e1", true), ("e2", false)] {
-            commit!(store, tx => tx.put_project_member(&by(&alice), &project, &bob.id, manager)).unwrap();
+            join(&store, &project, &bob, manager).await;
             invite(&store, &bob, &project, (digest, None, manager)).await.unwrap();
             if demote {
                 let role = ProjectRole::Developer;
@@ -167,8 +172,9 @@ async fn groups_grant_change_and_end_memberships() {
             models: &tollgate_core::models::ModelPolicy::All,
         };
         commit!(store, tx => tx.create_project(&by(&alice), new, Some(&alice.id))).unwrap();
+        let alice = meet_as_admin(&store, "alice", true).await;
         let map = |group: &str, role: &str, project: Option<&str>| {
-            let (store, author, acme) = (store.clone(), by(&alice), acme.clone());
+            let (store, author, acme) = (store.clone(), by_admin(&alice), acme.clone());
             let (group, role, project) = (group.to_owned(), role.to_owned(), project.map(str::to_owned));
             async move {
                 let id = make_id(IdKind::GroupMapping);
@@ -211,7 +217,7 @@ async fn groups_grant_change_and_end_memberships() {
 
         // What was given by hand stays, whatever the groups say.
         let viewer = ProjectRole::Viewer;
-        commit!(store, tx => tx.put_project_member(&by(&alice), &project, &bob.id, viewer)).unwrap();
+        join(&store, &project, &bob, viewer).await;
         meet_with(&store, "bob", Some(&groups(&["leads"]))).await;
         assert_eq!(role(&store, &bob, &project).await, Some(viewer));
         meet_with(&store, "bob", Some(&[])).await;
@@ -239,30 +245,17 @@ async fn groups_grant_change_and_end_memberships() {
 async fn groups_never_take_the_last_owner() {
     on_both(async |url| {
         let store = open(url).await;
-        let (alice, bob) = (meet(&store, "alice").await, meet(&store, "bob").await);
-        let (organization, project) = home(&store, &alice).await;
-        let id = make_id(IdKind::GroupMapping);
-        let new = NewGroupMapping {
-            id: &id,
-            organization_id: &organization,
-            project_id: Some(&project),
-            issuer: "keycloak",
-            group: "owners",
-            role: "owner",
-        };
-        commit!(store, tx => tx.create_group_mapping(&by(&alice), new)).unwrap();
-        let personal = NewGroupMapping { project_id: None, role: "member", group: "all", ..new };
-        assert_eq!(
-            refusal(commit!(store, tx => tx.create_group_mapping(&by(&alice), personal))),
-            Refusal::Personal
-        );
+        let alice = meet_as_admin(&store, "alice", true).await;
+        let bob = meet(&store, "bob").await;
+        let (acme, project) = place(&store, &alice).await;
+        map(&store, &by_admin(&alice), (&acme, Some(&project)), ("owners", "owner")).await.unwrap();
         meet_with(&store, "bob", Some(&groups(&["owners"]))).await;
         let keys = LeaversKeys::Revoke;
         commit!(store, tx => tx.remove_project_member(&by(&bob), &project, &alice.id, keys)).unwrap();
         meet_with(&store, "bob", Some(&[])).await;
         assert_eq!(role(&store, &bob, &project).await, Some(ProjectRole::Owner), "nobody else is left");
         let owner = ProjectRole::Owner;
-        commit!(store, tx => tx.put_project_member(&by(&alice), &project, &alice.id, owner)).unwrap();
+        join(&store, &project, &alice, owner).await;
         meet_with(&store, "bob", Some(&[])).await;
         assert_eq!(role(&store, &bob, &project).await, None);
         let members = store.members::<ProjectRole>(&project, FIRST).await.unwrap();
@@ -270,4 +263,26 @@ async fn groups_never_take_the_last_owner() {
         store.close().await;
     })
     .await;
+}
+
+/// An organization and a project in it, both of this person.
+pub async fn place(store: &Store, person: &Person) -> (String, String) {
+    let acme = organization(store, person).await;
+    let project = make_id(IdKind::Project);
+    let models = &tollgate_core::models::ModelPolicy::All;
+    let new = crate::store::NewProject { id: &project, organization_id: &acme, name: "p", models };
+    commit!(store, tx => tx.create_project(&by(person), new, Some(&person.id))).unwrap();
+    (acme, project)
+}
+
+/// A mapping of a group to a role in a project or an organization.
+pub async fn map(
+    store: &Store,
+    author: &FreshAuthor,
+    (organization_id, project_id): (&str, Option<&str>),
+    (group, role): (&str, &str),
+) -> Result<crate::store::GroupMapping, StoreError> {
+    let id = make_id(IdKind::GroupMapping);
+    let new = NewGroupMapping { id: &id, organization_id, project_id, issuer: "keycloak", group, role };
+    commit!(store, tx => tx.create_group_mapping(author, new))
 }

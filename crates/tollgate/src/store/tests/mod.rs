@@ -9,6 +9,7 @@
 mod api_keys;
 mod audit_log;
 mod changes;
+mod consent;
 mod directory;
 mod files;
 mod guests;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tollgate_core::ids::IdKind;
 use tollgate_core::recent::RecentProof;
+use tollgate_core::tenancy::ProjectRole;
 use tollgate_core::time::Timestamp;
 
 use super::rig::at;
@@ -56,6 +57,20 @@ pub async fn meet_with(store: &Store, subject: &str, groups: Option<&[String]>) 
         username: subject,
         email: Some(&format!("{subject}@example.com")),
         groups,
+        platform_admin: false,
+    };
+    store.meet_person(&contact, &Origin::here(at(2_000)), &random()).await.unwrap()
+}
+
+/// Somebody whose groups make them an administrator of the platform, or, at a later contact, do not any more.
+pub async fn meet_as_admin(store: &Store, subject: &str, platform_admin: bool) -> Person {
+    let contact = Contact {
+        issuer: "keycloak",
+        subject,
+        username: subject,
+        email: None,
+        groups: Some(&[]),
+        platform_admin,
     };
     store.meet_person(&contact, &Origin::here(at(2_000)), &random()).await.unwrap()
 }
@@ -65,8 +80,12 @@ pub async fn meet(store: &Store, subject: &str) -> Person {
 }
 
 pub fn by(person: &Person) -> FreshAuthor {
+    proven(person, false)
+}
+
+fn proven(person: &Person, platform_admin: bool) -> FreshAuthor {
     let proof = RecentProof::judge(None, None, at(3_000)).unwrap();
-    let author = Author::person(&person.id, &person.username, false, Origin::here(at(3_000)));
+    let author = Author::person(&person.id, &person.username, platform_admin, Origin::here(at(3_000)));
     FreshAuthor::new(author, proof)
 }
 
@@ -77,6 +96,16 @@ pub fn operator() -> FreshAuthor {
 /// For edits that widen something.
 pub fn proof() -> Result<FreshAuthor, StoreError> {
     Ok(operator())
+}
+
+/// As an administrator of the platform.
+pub fn by_admin(person: &Person) -> FreshAuthor {
+    proven(person, true)
+}
+
+/// Makes somebody a member without asking, as whoever is at the store itself can.
+pub async fn join(store: &Store, project: &str, person: &Person, role: ProjectRole) {
+    commit!(store, tx => tx.put_project_member(&operator(), project, &person.id, role)).unwrap();
 }
 
 pub fn who(person: &Person) -> Who<'_> {

@@ -57,8 +57,14 @@ async fn a_contact_brings_a_person_up_to_date_and_forgets_nothing() {
         let store = open(url).await;
         let alice = meet(&store, "alice").await;
         assert_eq!(alice.email.as_deref(), Some("alice@example.com"));
-        let say =
-            |username, email| Contact { issuer: "keycloak", subject: "alice", username, email, groups: None };
+        let say = |username, email| Contact {
+            issuer: "keycloak",
+            subject: "alice",
+            username,
+            email,
+            groups: None,
+            platform_admin: false,
+        };
         let again = |contact, millis| {
             let store = store.clone();
             async move { store.meet_person(&contact, &Origin::here(at(millis)), &random()).await.unwrap() }
@@ -196,7 +202,7 @@ async fn organizations_end_with_their_projects() {
         let (alice, bob) = (meet(&store, "alice").await, meet(&store, "bob").await);
         let acme = organization(&store, &alice).await;
         commit!(store, tx => {
-            tx.put_organization_member(&by(&alice), &acme, &bob.id, OrganizationRole::Member)
+            tx.put_organization_member(&operator(), &acme, &bob.id, OrganizationRole::Member)
         })
         .unwrap();
         let id = make_id(IdKind::Project);
@@ -306,7 +312,7 @@ async fn a_project_is_deleted_while_it_is_handed_over_and_one_comes_first() {
         let (author, id) = (by(&alice), project.clone());
         let delete =
             tokio::spawn(async move { commit!(deleting, tx => tx.delete_project(&author, &id, None)) });
-        let (author, id) = (by(&alice), project.clone());
+        let (author, id) = (operator(), project.clone());
         let add = tokio::spawn(async move {
             let role = ProjectRole::Owner;
             let added = commit!(adding, tx => tx.put_project_member(&author, &id, &bob.id, role)).map(drop);

@@ -16,14 +16,21 @@ const WIDER: &str = "wider";
 const NEVER: &str = "-";
 
 /// Writes that never ask, each with the reason.
-const UNASKED: [(&str, &str, &str); 19] = [
+const UNASKED: [(&str, &str, &str); 22] = [
     ("DELETE", "/api-keys/{key_id}", "ends a key"),
     ("POST", "/invitations/accept", "gives what the maker of the invitation has proved to give"),
     ("POST", "/keys/lookup", "reads"),
+    (
+        "POST",
+        "/me/invitations/{invitation_id}/accept",
+        "gives what the maker of the invitation has proved to give",
+    ),
+    ("POST", "/me/invitations/{invitation_id}/decline", "ends an invitation"),
     ("DELETE", "/me/sessions/{session_id}", "ends a session"),
     ("PATCH", "/organizations/{organization_id}", "changes a name"),
     ("DELETE", "/organizations/{organization_id}", "ends what is in it"),
     ("DELETE", "/organizations/{organization_id}/group-mappings/{mapping_id}", "takes roles"),
+    ("DELETE", "/organizations/{organization_id}/invitations/{invitation_id}", "takes an invitation back"),
     ("POST", "/organizations/{organization_id}/suspend", "switches off"),
     ("POST", "/people/{person_id}/suspend", "switches off"),
     ("DELETE", "/projects/{project_id}", "ends what is in it"),

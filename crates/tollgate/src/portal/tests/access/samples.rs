@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{PERSONAL_KEY, World};
+use super::world::{NAMED, PERSONAL_KEY, TO_ORGANIZATION, World};
 
 /// The body of an operation; `None` when there is no sample of it.
 pub fn body(world: &World, method: &str, template: &str) -> Option<Value> {
@@ -21,7 +21,9 @@ pub fn body(world: &World, method: &str, template: &str) -> Option<Value> {
             | "/projects/{project_id}/keys/{key_id}/disable"
             | "/projects/{project_id}/keys/{key_id}/enable"
             | "/people/{person_id}/suspend"
-            | "/people/{person_id}/resume",
+            | "/people/{person_id}/resume"
+            | "/me/invitations/{invitation_id}/accept"
+            | "/me/invitations/{invitation_id}/decline",
         ) => Value::Null,
         ("POST", "/organizations") => json!({"name": "new"}),
         ("POST", "/projects") => json!({"organization_id": organization, "name": "new"}),
@@ -29,6 +31,7 @@ pub fn body(world: &World, method: &str, template: &str) -> Option<Value> {
             json!({"issuer": "one", "group": "new", "role": "member"})
         }
         ("POST", "/projects/{project_id}/invitations") => json!({"role": "viewer"}),
+        ("POST", "/organizations/{organization_id}/invitations") => json!({"role": "member"}),
         ("POST", "/invitations/accept") => json!({"token": world.secrets["invitation"]}),
         ("POST", "/projects/{project_id}/service-accounts") => json!({"name": "new"}),
         ("POST", "/projects/{project_id}/keys") => json!({"name": "new"}),
@@ -73,7 +76,12 @@ pub fn wider(world: &World, method: &str, template: &str) -> Option<(String, Val
 pub fn path(template: &str, id: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut path = template.to_owned();
     for name in super::parameters(template) {
-        let named = if template.starts_with("/api-keys/") { PERSONAL_KEY } else { name };
+        let named = match (template.split('/').nth(1), name) {
+            (Some("api-keys"), _) => PERSONAL_KEY,
+            (Some("organizations"), "invitation_id") => TO_ORGANIZATION,
+            (Some("me"), "invitation_id") => NAMED,
+            _ => name,
+        };
         path = path.replace(&format!("{{{name}}}"), &id(named)?);
     }
     Some(path)

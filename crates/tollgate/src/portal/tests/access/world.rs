@@ -32,6 +32,11 @@ pub const ROLES: [&str; 10] = [
 /// The id of the developer's key in their personal project, where the paths of the guide's time look.
 pub const PERSONAL_KEY: &str = "personal key";
 
+/// The id of an invitation to the organization.
+pub const TO_ORGANIZATION: &str = "invitation to the organization";
+/// The id of an invitation that names the developer.
+pub const NAMED: &str = "invitation of the developer";
+
 /// The world, asleep: a database, and the names of what is in it.
 pub struct World {
     place: Place,
@@ -105,18 +110,19 @@ impl World {
         let new = (organization.as_str(), "acme", false);
         tx.create_organization(&author, new, &people["founder"]).await.unwrap();
         tx.commit(Timestamp::from_millis(1)).await.unwrap();
+        let platform = api.token("platform", &[ADMINS]);
         for (name, role) in [("member", "member"), ("admin", "admin"), ("guest", "member")] {
             let path = format!("/organizations/{organization}/members/{}", people[name]);
-            api.call("PUT", &path, &founder, json!({"role": role})).await.expect(200);
+            api.call("PUT", &path, &platform, json!({"role": role})).await.expect(200);
         }
         let wish = json!({"organization_id": organization, "name": "research", "models": ["gpt-*"]});
         let project = id(&api.call("POST", "/projects", &founder, wish).await.expect(201));
         for name in ["viewer", "developer", "manager", "owner"] {
             let path = format!("/projects/{project}/members/{}", people[name]);
-            api.call("PUT", &path, &founder, json!({"role": name})).await.expect(200);
+            api.call("PUT", &path, &platform, json!({"role": name})).await.expect(200);
         }
         let path = format!("/projects/{project}/members/{}", people["guest"]);
-        api.call("PUT", &path, &founder, json!({"role": "viewer"})).await.expect(200);
+        api.call("PUT", &path, &platform, json!({"role": "viewer"})).await.expect(200);
 
         let below = format!("/projects/{project}");
         let make = async |path: &str, by: &str, wish: Value| {
@@ -125,6 +131,10 @@ impl World {
         };
         let account = make(&format!("{below}/service-accounts"), "founder", json!({"name": "ci"})).await;
         let invitation = make(&format!("{below}/invitations"), "founder", json!({"role": "viewer"})).await;
+        let above = format!("/organizations/{organization}/invitations");
+        let to_acme = make(&above, "founder", json!({"role": "member"})).await;
+        let named = json!({"role": "viewer", "person_id": people["developer"]});
+        let named = make(&format!("{below}/invitations"), "founder", named).await;
         let key =
             make(&format!("{below}/keys"), "developer", json!({"name": "laptop", "models": ["gpt-4o"]}))
                 .await;
@@ -144,6 +154,8 @@ impl World {
             ("heir", people["developer"].clone()),
             ("service_account_id", id(&account)),
             ("invitation_id", id(&invitation)),
+            (TO_ORGANIZATION, id(&to_acme)),
+            (NAMED, id(&named)),
             ("key_id", id(&key)),
             (PERSONAL_KEY, id(&personal)),
             ("mapping_id", id(&mapping)),
