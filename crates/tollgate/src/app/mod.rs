@@ -204,8 +204,11 @@ impl App {
             check: check_port.local_addr()?,
             metrics: metrics_port.local_addr()?,
         };
-        let (grpc_router, grpc_health) =
-            grpc::router(Arc::clone(&gate), options::client_source(&settings.server.grpc.client_address));
+        let (grpc_router, grpc_health) = grpc::router(
+            Arc::clone(&gate),
+            options::client_source(&settings.server.grpc.client_address),
+            options::check_timeout(&settings),
+        );
         let http_doors = http::router(Arc::clone(&gate), options::http_doors(&settings));
         for (port, router) in [
             (http_port, health.clone().router().merge(portal::router(portal.clone()))),

@@ -15,7 +15,7 @@ use crate::config::settings::{
 use crate::config::{Compiled, IssuerLocation, Settings, scanner_key};
 use crate::doors::client::ClientSource;
 use crate::doors::http::HttpDoorOptions;
-use crate::listener::{Limits, ListenOptions, TlsOptions};
+use crate::listener::{Budget, Limits, ListenOptions, TlsOptions};
 use crate::portal::secret_scanning::ScannerKey;
 use crate::portal::{PortalOptions, SignInView};
 use crate::store::StoreOptions;
@@ -128,7 +128,13 @@ pub fn http_doors(settings: &Settings) -> HttpDoorOptions {
         },
         envoy_prefix: check.envoy_prefix.clone(),
         client: client_source(&check.client_address),
+        body_timeout: check_timeout(settings),
     }
+}
+
+/// For the whole message or body of a check to arrive.
+pub const fn check_timeout(settings: &Settings) -> Duration {
+    Duration::from_millis(settings.server.limits.check_timeout_ms)
 }
 
 /// Where a door finds the client's address.
@@ -147,6 +153,7 @@ pub fn portal(settings: &Settings) -> anyhow::Result<PortalOptions> {
     let (api, tenancy) = (&settings.api, &settings.tenancy);
     Ok(PortalOptions {
         max_body_bytes: usize::try_from(api.max_body_bytes).unwrap_or(usize::MAX),
+        body_timeout: Duration::from_millis(settings.server.limits.body_timeout_ms),
         requests_per_minute: NonZeroU32::new(api.requests_per_minute).unwrap_or(NonZeroU32::MIN),
         admin_groups: tenancy.admin_groups.clone(),
         open_organizations: tenancy.organizations == OrganizationMakers::Everyone,
@@ -189,27 +196,50 @@ pub fn key_policy(settings: &Settings) -> KeyPolicy {
     }
 }
 
+/// For a gateway to take the answer of a check. It has given up on one that old.
+const CHECK_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The four ports: http, grpc, check, metrics.
 pub fn listeners(settings: &Settings) -> [ListenOptions; 4] {
     let server = &settings.server;
     let secs = Duration::from_secs;
+    let bytes = usize::try_from(server.limits.max_bytes_in_flight).unwrap_or(usize::MAX);
+    // People and strangers at their port must not take the room of checks.
+    let (people, checks) = (Budget::new(bytes / 4), Budget::new(bytes - bytes / 4));
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let limits = Limits {
         header_read_timeout: secs(server.limits.header_read_timeout_secs),
         max_header_bytes: server.limits.max_header_bytes,
-        max_connections: usize::try_from(server.limits.max_connections).unwrap_or(usize::MAX),
+        max_connections: count(server.limits.max_connections),
+        max_connections_per_address: count(server.http.max_connections_per_address),
+        max_streams: server.http.max_streams,
         grace: secs(server.shutdown_grace_secs),
+        budget: people,
         ..Limits::default()
     };
-    let grpc_limits = Limits {
+    let http_limits = Limits {
+        many_behind: settings.api.trusted_proxies.iter().map(|network| network.0).collect(),
+        probed: &["/health", "/health/ready"],
+        ..limits.clone()
+    };
+    let check_limits = Limits {
+        // Envoy keeps an idle connection for an hour.
+        idle_timeout: secs(3900),
+        max_connections_per_address: count(server.check.max_connections_per_address),
+        budget: checks,
+        answer_timeout: CHECK_ANSWER_TIMEOUT,
         max_streams: server.grpc.max_streams,
+        ..limits.clone()
+    };
+    let grpc_limits = Limits {
+        max_connections_per_address: count(server.grpc.max_connections_per_address),
         max_connection_age: Some(secs(server.grpc.max_connection_age_secs)).filter(|age| !age.is_zero()),
         max_connection_age_jitter: secs(server.grpc.max_connection_age_jitter_secs),
         keepalive_interval: Some(secs(server.grpc.keepalive_interval_secs)).filter(|every| !every.is_zero()),
         keepalive_timeout: secs(server.grpc.keepalive_timeout_secs),
-        ..limits
+        idle_timeout: limits.idle_timeout,
+        ..check_limits.clone()
     };
-    // Envoy keeps an idle connection for an hour.
-    let check_limits = Limits { idle_timeout: secs(3900), ..limits };
     let port = |name, setting, address, tls: Option<&TlsSettings>, limits: &Limits| ListenOptions {
         name,
         setting,
@@ -223,7 +253,7 @@ pub fn listeners(settings: &Settings) -> [ListenOptions; 4] {
         limits: limits.clone(),
     };
     [
-        port("http", "server.http.listen", server.http.listen.0, None, &limits),
+        port("http", "server.http.listen", server.http.listen.0, None, &http_limits),
         port("grpc", "server.grpc.listen", server.grpc.listen.0, server.grpc.tls.as_ref(), &grpc_limits),
         port("check", "server.check.listen", server.check.listen.0, server.check.tls.as_ref(), &check_limits),
         port("metrics", "server.metrics.listen", server.metrics.listen.0, None, &limits),

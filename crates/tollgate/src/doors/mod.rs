@@ -11,3 +11,4 @@ pub mod http;
 
 mod ids;
 mod origin;
+mod unread;

@@ -13,6 +13,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::budget::{Full, Held};
+
 /// What an HTTP/2 client says first (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -51,11 +53,17 @@ pub async fn listen<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Option<O
     Ok(Some(Opening { version: Version::Http2, bytes }))
 }
 
-/// What the service tells the stream: how many requests began, and how many are under way.
-#[derive(Debug, Default)]
+/// Bytes that no request came of and that are not charged: the control frames of an idle HTTP/2 connection.
+const UNCHARGED_BYTES: usize = 1024;
+
+/// What the service tells the stream: how many requests began and ended, and how many are under way.
+#[derive(Debug)]
 pub struct Progress {
     begun: AtomicUsize,
+    ended: AtomicUsize,
     open: AtomicUsize,
+    /// What a head holds that is not complete.
+    held: Held,
 }
 
 /// One request under way; over when dropped.
@@ -63,8 +71,15 @@ pub struct Progress {
 pub struct Under(Arc<Progress>);
 
 impl Progress {
+    /// Of a connection whose incomplete heads are charged here.
+    pub fn new(held: Held) -> Arc<Self> {
+        let none = || AtomicUsize::new(0);
+        Arc::new(Self { begun: none(), ended: none(), open: none(), held })
+    }
+
     /// A head is complete: a request begins.
     pub fn begin(self: &Arc<Self>) -> Under {
+        self.held.empty();
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
         Under(Arc::clone(self))
@@ -73,6 +88,7 @@ impl Progress {
 
 impl Drop for Under {
     fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -89,13 +105,56 @@ pub struct Patient<S> {
     limit: Option<Duration>,
     /// Runs while a head is incomplete, with the number of requests that had begun before it.
     clock: Option<(Pin<Box<Sleep>>, usize)>,
+    /// Bytes since a request began or ended.
+    unanswered: usize,
+    /// The requests that had begun and ended by then.
+    since: (usize, usize),
+    /// The most that is charged: what is kept of a head that is not complete.
+    most: usize,
 }
 
 impl<S> Patient<S> {
     /// `inner` after its first bytes were read.
-    pub fn new(inner: S, opening: Opening, limit: Duration, progress: Arc<Progress>) -> Self {
+    pub fn new(inner: S, opening: Opening, limit: Duration, most: usize, progress: Arc<Progress>) -> Self {
         let limit = (opening.version == Version::Http1).then_some(limit);
-        Self { inner, opening: opening.bytes, given: 0, progress, limit, clock: None }
+        let (unanswered, since) = (0, (0, 0));
+        Self {
+            inner,
+            opening: opening.bytes,
+            given: 0,
+            progress,
+            limit,
+            clock: None,
+            unanswered,
+            since,
+            most,
+        }
+    }
+
+    /// Charges bytes of which no request has come. On HTTP/2 these may be a head beside requests that are under way; such a
+    /// connection is not ended.
+    fn charge(&mut self, read: usize) -> io::Result<()> {
+        let Progress { begun, ended, open, held } = &*self.progress;
+        let since = (begun.load(Ordering::Relaxed), ended.load(Ordering::Relaxed));
+        if since != self.since {
+            (self.since, self.unanswered) = (since, 0);
+            held.empty();
+        }
+        self.unanswered = self.unanswered.saturating_add(read).min(self.most);
+        let idle = open.load(Ordering::Relaxed) == 0;
+        let due = self.unanswered.saturating_sub(held.bytes());
+        if self.unanswered <= UNCHARGED_BYTES || due == 0 || (!idle && self.limit.is_some()) {
+            return Ok(());
+        }
+        match held.grow(due) {
+            Err(Full) if idle => Err(given_up()),
+            Err(Full) | Ok(()) => {
+                if idle {
+                    held.waiting();
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Bytes came in. Outside a request they are a head.
@@ -121,6 +180,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.progress.held.poll_given_up(context) {
+            return Poll::Ready(Err(given_up()));
+        }
         if this.out_of_patience(context) {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the head took too long")));
         }
@@ -133,11 +195,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.inner).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
+        let read = buffer.filled().len() - before;
+        if read > 0 {
             this.heard();
+            this.charge(read)?;
         }
         Poll::Ready(Ok(()))
     }
+}
+
+fn given_up() -> io::Error {
+    io::Error::other("a head that was not complete gave way to other requests")
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
@@ -169,7 +237,33 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::super::budget::Budget;
     use super::*;
+
+    fn progress(budget: &Budget) -> Arc<Progress> {
+        Progress::new(budget.open())
+    }
+
+    #[tokio::test]
+    async fn v2_heads_that_are_not_complete_are_charged_and_give_way() {
+        let budget = Budget::new(10_000);
+        let open = || {
+            let opening = Opening { version: Version::Http1, bytes: b"GET".to_vec() };
+            let progress = progress(&budget);
+            let stream: &[u8] = &[b'x'; 8_000];
+            (Patient::new(stream, opening, Duration::from_secs(9), 96_000, Arc::clone(&progress)), progress)
+        };
+        let ((mut first, before), (mut second, progress)) = (open(), open());
+        let mut head = vec![0; 8_003];
+        first.read_exact(&mut head).await.unwrap();
+        assert!(budget.used() >= 8_000, "{}", budget.used());
+        second.read_exact(&mut head).await.unwrap();
+        assert!(budget.used() <= 10_000);
+        assert!(first.read_u8().await.unwrap_err().to_string().contains("gave way"));
+        // A head that is complete is the request's own charge from then on.
+        drop((progress.begin(), first, before));
+        assert_eq!(budget.used(), 0);
+    }
 
     #[tokio::test]
     async fn the_first_bytes_tell_the_language() {
@@ -192,7 +286,8 @@ mod tests {
         let sent = b"PRI, the rest of what is not a preface".as_slice();
         let mut stream = sent;
         let opening = listen(&mut stream).await.unwrap().unwrap();
-        let mut patient = Patient::new(stream, opening, Duration::from_secs(1), Arc::default());
+        let mut patient =
+            Patient::new(stream, opening, Duration::from_secs(1), 1000, progress(&Budget::new(1000)));
         let mut heard = Vec::new();
         patient.read_to_end(&mut heard).await.unwrap();
         assert_eq!(heard, sent);
@@ -201,10 +296,10 @@ mod tests {
     #[tokio::test]
     async fn the_clock_runs_only_while_a_head_is_incomplete() {
         let (mut peer, stream) = tokio::io::duplex(64);
-        let progress = Arc::new(Progress::default());
+        let progress = progress(&Budget::new(1000));
         let limit = Duration::from_millis(100);
         let opening = Opening { version: Version::Http1, bytes: b"GET".to_vec() };
-        let mut patient = Patient::new(stream, opening, limit, Arc::clone(&progress));
+        let mut patient = Patient::new(stream, opening, limit, 1000, Arc::clone(&progress));
         let mut byte = [0; 3];
         patient.read_exact(&mut byte).await.unwrap();
         // The head is complete; a request of any length, and then idleness of any length, are no offence.

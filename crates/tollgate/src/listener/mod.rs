@@ -1,8 +1,12 @@
 //! One accept loop for every port, so that a bound which is added once holds everywhere: header size and time, streams,
-//! connection age, keepalive, a connection cap, TLS with reload, and a drain that says goodbye.
+//! connection age, keepalive, caps of connections and of bytes, TLS with reload, and a drain that says goodbye.
 
+mod answers;
+mod budget;
 mod connection;
 mod head;
+mod intake;
+mod seats;
 mod tls;
 
 #[cfg(test)]
@@ -14,15 +18,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use ipnet::IpNet;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::telemetry::Metrics;
+use seats::{Reserve, Seats};
+
+pub use budget::Budget;
+pub use intake::{Room, Unread};
+pub use seats::counted_as;
 pub use tls::{TlsError, TlsOptions};
 
+/// Places for probes, on a port that has any.
+const RESERVED: usize = 32;
 /// Between two tries to accept when the machine has no room for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -50,6 +61,16 @@ pub struct Limits {
     pub max_streams: u32,
     /// Open connections; further ones are closed at once.
     pub max_connections: usize,
+    /// The same of one address; IPv6 counts by its network of 64 bits.
+    pub max_connections_per_address: usize,
+    /// Peers that only `max_connections` holds for: proxies that speak for many.
+    pub many_behind: Vec<IpNet>,
+    /// Paths that are answered when all connections are taken, on a few places of their own.
+    pub probed: &'static [&'static str],
+    /// What requests hold together; ports may share one.
+    pub budget: Budget,
+    /// For an answer that is ready to be read by the client.
+    pub answer_timeout: Duration,
     /// Age at which a connection is asked to end, so that gateways spread over new replicas. `None` never asks.
     pub max_connection_age: Option<Duration>,
     /// Up to this much is added to the age, so that connections made together do not end together.
@@ -68,8 +89,13 @@ impl Default for Limits {
             header_read_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             max_header_bytes: 96 * 1024,
-            max_streams: 1024,
-            max_connections: 10_000,
+            max_streams: 64,
+            max_connections: 2048,
+            max_connections_per_address: 2048,
+            many_behind: Vec::new(),
+            probed: &[],
+            budget: Budget::new(48 << 20),
+            answer_timeout: Duration::from_secs(60),
             max_connection_age: Some(Duration::from_secs(1800)),
             max_connection_age_jitter: Duration::from_secs(300),
             keepalive_interval: Some(Duration::from_secs(60)),
@@ -166,7 +192,9 @@ impl Listener {
     ) {
         let Self { options, socket, tls } = self;
         let limits = Arc::new(options.limits);
-        let seats = Arc::new(Semaphore::new(limits.max_connections));
+        let Limits { max_connections, max_connections_per_address, ref many_behind, .. } = *limits;
+        let seats = Seats::new(max_connections, max_connections_per_address, many_behind.clone());
+        let mut reserve = Reserve::new(RESERVED);
         let connections = TaskTracker::new();
         if let Some(tls) = &tls {
             connections.spawn(closing.clone().run_until_cancelled_owned(tls.clone().watch(options.name)));
@@ -183,15 +211,19 @@ impl Listener {
                     continue;
                 }
             };
-            let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else {
+            let seat = seats.take(peer.ip());
+            if seat.is_none() {
                 metrics.connection_refused(options.name);
-                continue;
-            };
+                if limits.probed.is_empty() {
+                    continue;
+                }
+            }
             let job = connection::Job {
                 router: router.clone(),
                 peer: PeerAddr(peer),
                 limits: Arc::clone(&limits),
                 closing: closing.clone(),
+                reserved: seat.is_none().then(|| reserve.take()),
                 age: limits
                     .max_connection_age
                     .map(|age| age + limits.max_connection_age_jitter.mul_f64(jitter())),

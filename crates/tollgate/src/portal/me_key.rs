@@ -19,6 +19,7 @@ use super::keys::{OwnerView, StateView, state};
 use super::origin::Origin;
 use super::person::Person;
 use super::problem::{Answer, Code, Problem};
+use crate::store::SecretDigest;
 use crate::store::api_keys::{ApiKey, SecretMatch};
 
 /// Who asks `GET /me`.
@@ -103,12 +104,22 @@ impl FromRequestParts<Portal> for Asker {
             let person = Person::from_request_parts(parts, portal).await?;
             return Ok(Self::Person(Box::new(person)));
         };
+        let address = Origin::of(parts, portal).address;
+        let digest = SecretDigest::of(&plain.digest().to_hex());
+        portal.limits().admit_secret(address, &digest)?;
         let key = working(portal, &plain).await;
         // Guessing is bounded per address; a key is bounded as itself.
-        match (&key, Origin::of(parts, portal).address) {
-            (Ok(key), _) => portal.limits().person(key.id.as_str())?,
-            (Err(_), Some(address)) => portal.limits().address(address)?,
-            (Err(_), None) => {}
+        match (&key, address) {
+            (Ok(key), _) => {
+                portal.limits().good_secret(digest);
+                portal.limits().person(key.id.as_str())?;
+            }
+            (Err(refused), address) => {
+                portal.limits().bad_secret(&digest);
+                if let (Code::Unauthenticated, Some(address)) = (refused.code(), address) {
+                    portal.limits().address(address)?;
+                }
+            }
         }
         Ok(Self::Key(Box::new(key?)))
     }
@@ -123,7 +134,7 @@ async fn working(portal: &Portal, plain: &PlainKey<'_>) -> Answer<ApiKey> {
         )
     };
     let now = portal.now();
-    let found = portal.store()?.begin().await?.find_key_by_secret(plain).await?;
+    let found = portal.store()?.begin_reading().await?.find_key_by_secret(plain).await?;
     let (mut key, which) = found.ok_or_else(refused)?;
     match which {
         SecretMatch::Current => key.previous = None,

@@ -60,6 +60,8 @@ pub use sign_in::SignInView;
 pub struct PortalOptions {
     /// Bytes of a request's body at most.
     pub max_body_bytes: usize,
+    /// For a request's whole body to arrive.
+    pub body_timeout: Duration,
     /// Requests a minute, per person, and per address that nobody has signed in from.
     pub requests_per_minute: NonZeroU32,
     /// Whoever is in one of these groups administers the whole deployment.

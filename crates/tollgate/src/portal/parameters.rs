@@ -1,12 +1,14 @@
 //! Parameters of OAuth requests, from a query or a form: each at most once (RFC 6749 section 3.1), empty means absent.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::FromRequestParts;
 use axum::http::header;
+use axum::http::request::Parts;
 
 use super::Portal;
-use super::body;
+use super::body::{self, Unopened};
 use super::problem::{Code, Problem};
 
 /// Parameters of one request at most.
@@ -40,23 +42,41 @@ impl Parameters {
     }
 }
 
-impl FromRequest<Portal> for Parameters {
-    type Rejection = Problem;
+/// A form that was not read yet: first comes who sends it.
+#[derive(Clone, Debug)]
+pub struct UnreadForm {
+    body: Unopened,
+    is_form: bool,
+    says_nothing: bool,
+}
 
+impl UnreadForm {
     /// The body of a request: a form, or nothing at all.
-    async fn from_request(request: Request, portal: &Portal) -> Result<Self, Problem> {
-        let is_form = body::has_media_type(request.headers(), "application/x-www-form-urlencoded");
-        let says_nothing = !request.headers().contains_key(header::CONTENT_TYPE);
-        let body = body::whole(request.into_body(), portal.options().max_body_bytes).await?;
-        if is_form {
-            Self::parse(&body)
-        } else if body.is_empty() && says_nothing {
-            Ok(Self::default())
+    ///
+    /// # Errors
+    /// It is no form, too large, or did not arrive.
+    pub async fn read(&self, portal: &Portal) -> Result<Parameters, Problem> {
+        let body = self.body.read(portal, portal.options().max_body_bytes).await?;
+        if self.is_form {
+            Parameters::parse(&body)
+        } else if body.is_empty() && self.says_nothing {
+            Ok(Parameters::default())
         } else {
             let detail =
                 "Send the parameters as a form, with 'content-type: application/x-www-form-urlencoded'.";
             Err(Problem::new(Code::UnsupportedMediaType, detail))
         }
+    }
+}
+
+impl FromRequestParts<Portal> for UnreadForm {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Infallible> {
+        let is_form = body::has_media_type(&parts.headers, "application/x-www-form-urlencoded");
+        let says_nothing = !parts.headers.contains_key(header::CONTENT_TYPE);
+        let body = Unopened::from_request_parts(parts, portal).await?;
+        Ok(Self { body, is_form, says_nothing })
     }
 }
 

@@ -68,6 +68,7 @@ impl FromRequestParts<Portal> for Person {
 
     async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Problem> {
         let origin = Origin::of(parts, portal);
+        // A token is judged here in memory; the database is not asked about anybody who did not prove who they are.
         let who = recognise(parts, portal, origin.clone()).await;
         // Guessing is bounded per address; who is known is bounded as a person.
         match (&who, origin.address) {

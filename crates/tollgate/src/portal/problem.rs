@@ -29,6 +29,8 @@ pub enum Code {
     MethodNotAllowed,
     /// 400: the request breaks a rule; `errors` say where.
     Invalid,
+    /// 408: the body did not arrive in time.
+    Timeout,
     /// 409: it contradicts what is there.
     Conflict,
     /// 412: somebody else changed it meanwhile.
@@ -51,7 +53,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Unauthenticated,
         Self::ReauthenticationRequired,
         Self::Forbidden,
@@ -59,6 +61,7 @@ impl Code {
         Self::LoginFailed,
         Self::MethodNotAllowed,
         Self::Invalid,
+        Self::Timeout,
         Self::Conflict,
         Self::PreconditionFailed,
         Self::TooLarge,
@@ -98,6 +101,7 @@ impl Code {
                 ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "The method is not allowed here")
             }
             Self::Invalid => ("invalid", StatusCode::BAD_REQUEST, "The request is not valid"),
+            Self::Timeout => ("timeout", StatusCode::REQUEST_TIMEOUT, "The request took too long"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "It contradicts what is there"),
             Self::PreconditionFailed => {
                 ("precondition_failed", StatusCode::PRECONDITION_FAILED, "It was changed meanwhile")

@@ -1,8 +1,10 @@
 //! The list of everything that is served, on one screen; the OpenAPI document is made of the same list.
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
-use axum::response::Response;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -10,12 +12,14 @@ use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::body::{self, Unopened};
 use super::problem::{Code, Problem};
 use super::{
     Portal, audit, docs, group_mappings, introspection, invitations, keys, legacy_keys, me, members,
     organizations, people, projects, secret_scanning, service_accounts, session, sign_in, token_rules,
     writes,
 };
+use crate::listener::Room;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -100,11 +104,21 @@ pub fn router(portal: Portal) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(Code::MethodNotAllowed, "This method is not allowed here. /docs lists what is.")
         })
+        .layer(axum::middleware::from_fn(hold))
         .layer(axum::middleware::map_response(async |mut response: Response| {
             secure(&mut response);
             response
         }))
         .with_state(portal)
+}
+
+/// Puts the body where handlers ask for it, and keeps it until the request is over.
+pub(super) async fn hold(mut request: Request, next: Next) -> Response {
+    if Room::of(request.extensions()).is_full() {
+        return body::overloaded().into_response();
+    }
+    let _unopened = Unopened::of(&mut request);
+    next.run(request).await
 }
 
 /// What every answer says to a browser. Answers are about somebody, so none is kept by a cache.

@@ -4,15 +4,14 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use tokio::time::{Instant, sleep};
 
 use super::Portal;
-use super::body::whole;
 use crate::entropy::bytes;
 
 /// Tries of one request at most.
@@ -47,20 +46,11 @@ pub async fn settle(State(portal): State<Portal>, request: Request, next: Next) 
 }
 
 async fn repeat(portal: &Portal, request: Request, next: Next) -> Response {
-    // A body without a declared length, or with one that is refused, is the handler's to read; such a request runs once.
-    let most = portal.options().max_body_bytes;
-    let length = request.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
-    if length.is_none_or(|length| length > most) {
-        return next.run(request).await;
-    }
-    let (parts, body) = request.into_parts();
-    let body = match whole(body, most).await {
-        Ok(body) => body,
-        Err(problem) => return problem.into_response(),
-    };
+    // The body stands beside the request, where each try finds it; none is read before a handler knows who calls.
+    let (parts, _) = request.into_parts();
     let mut tries = 1;
     loop {
-        let request = Request::from_parts(parts.clone(), Body::from(body.clone()));
+        let request = Request::from_parts(parts.clone(), Body::empty());
         let response = next.clone().run(request).await;
         if tries == TRIES || response.extensions().get::<TryAgain>().is_none() {
             return response;

@@ -22,6 +22,8 @@ pub(super) struct Db {
     pub main: Pool,
     /// For the views: a crowd at the API must never keep a revoked key alive.
     pub views: Pool,
+    /// For what strangers may ask: it only reads, and waits for no writer. On Postgres the same as `main`.
+    pub reads: Pool,
     /// For one statement, a connection for it included. The database has a limit of its own; this one also ends the wait for
     /// a connection that is dead without a sign.
     pub limit: Duration,
@@ -69,17 +71,17 @@ pub(super) use on_views;
 impl Db {
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         let refusals = Refusals::default();
-        let (main, views) = if postgres::is_ours(&options.url) {
+        let (main, views, reads) = if postgres::is_ours(&options.url) {
             let (main, views) = postgres::pools(options, &refusals)?;
-            (Pool::Pg(main), Pool::Pg(views))
+            (Pool::Pg(main.clone()), Pool::Pg(views), Pool::Pg(main))
         } else if sqlite::is_ours(&options.url) {
-            let (main, views) = sqlite::pools(options)?;
-            (Pool::Lite(main), Pool::Lite(views))
+            let (main, views, reads) = sqlite::pools(options)?;
+            (Pool::Lite(main), Pool::Lite(views), Pool::Lite(reads))
         } else {
             return Err(StoreError::Url);
         };
         let limit = options.connect_timeout + options.statement_timeout + GRACE;
-        Ok(Self { main, views, limit, refusals, options: options.clone() })
+        Ok(Self { main, views, reads, limit, refusals, options: options.clone() })
     }
 
     /// The outcome of a statement, or an error once the limit has passed.
@@ -133,7 +135,7 @@ impl Db {
 
     pub async fn close(&self) {
         // The main ones last: on SQLite only they can move the write-ahead log into the database.
-        for pool in [&self.views, &self.main] {
+        for pool in [&self.views, &self.reads, &self.main] {
             match pool {
                 Pool::Pg(pool) => pool.close().await,
                 Pool::Lite(pool) => pool.close().await,

@@ -5,7 +5,7 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, digest};
 
 /// The SHA-256 of a secret with at least 128 random bits; a shorter secret would need a slow hash.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SecretDigest(String);
 
 impl SecretDigest {

@@ -22,8 +22,11 @@ pub(super) fn is_ours(url: &str) -> bool {
     url.starts_with("sqlite:")
 }
 
-/// Connections for people's requests and for the views. None is made yet.
-pub(super) fn pools(options: &StoreOptions) -> Result<(SqlitePool, SqlitePool), StoreError> {
+/// Connections that read for those whom nobody knows yet.
+const READERS: u32 = 2;
+
+/// Connections for people's requests, for the views, and for reading alone. None is made yet.
+pub(super) fn pools(options: &StoreOptions) -> Result<(SqlitePool, SqlitePool, SqlitePool), StoreError> {
     let plain = SqliteConnectOptions::from_str(&options.url).map_err(|e| unavailable(&e))?;
     let plain = plain.foreign_keys(true).busy_timeout(options.statement_timeout);
     let writes = plain
@@ -45,7 +48,7 @@ pub(super) fn pools(options: &StoreOptions) -> Result<(SqlitePool, SqlitePool), 
     // A database in memory is one of its connection alone, and gone with it.
     if options.url.contains(":memory:") || options.url.contains("mode=memory") {
         let only = pool().connect_lazy_with(writes);
-        return Ok((only.clone(), only));
+        return Ok((only.clone(), only.clone(), only));
     }
     // SQLite itself undoes a transaction that meets a full disk, and then refuses sqlx's attempt to do so: the connection
     // would pass for one within a transaction for good.
@@ -60,7 +63,9 @@ pub(super) fn pools(options: &StoreOptions) -> Result<(SqlitePool, SqlitePool), 
         let usable = !connection.is_in_transaction();
         Box::pin(async move { Ok(usable) })
     });
-    Ok((main.connect_lazy_with(writes), pool().connect_lazy_with(plain.read_only(true))))
+    let plain = plain.read_only(true);
+    let reads = pool().max_connections(READERS).connect_lazy_with(plain.clone());
+    Ok((main.connect_lazy_with(writes), pool().connect_lazy_with(plain), reads))
 }
 
 /// Makes the file, when it is not there, for its owner alone whatever the umask: it will hold digests of keys, people and the

@@ -64,8 +64,28 @@ impl Store {
             })
         });
         let inner = begun.await.map_err(|e| failed(&e))?;
-        let (limit, published) = (db.limit, std::sync::Arc::clone(&self.published));
-        Ok(Tx { inner, limit, changes: Vec::new(), said: BTreeSet::new(), entries: Vec::new(), published })
+        Ok(self.tx(db.limit, inner))
+    }
+
+    /// Begins to read, on connections that wait for no writer. What is written in it fails.
+    ///
+    /// # Errors
+    /// The database gave no answer.
+    pub async fn begin_reading(&self) -> Result<Tx, StoreError> {
+        let db = self.ready().await?;
+        let begun = db.bounded(async {
+            Ok(match &db.reads {
+                Pool::Pg(pool) => Inner::Pg(pool.begin_with("BEGIN READ ONLY").await?),
+                Pool::Lite(pool) => Inner::Lite(pool.begin().await?),
+            })
+        });
+        let inner = begun.await.map_err(|e| failed(&e))?;
+        Ok(self.tx(db.limit, inner))
+    }
+
+    fn tx(&self, limit: Duration, inner: Inner) -> Tx {
+        let published = std::sync::Arc::clone(&self.published);
+        Tx { inner, limit, changes: Vec::new(), said: BTreeSet::new(), entries: Vec::new(), published }
     }
 }
 

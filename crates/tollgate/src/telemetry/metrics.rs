@@ -139,7 +139,7 @@ impl Metrics {
         r.register_with_unit("jwks_fetch_duration", fetch, Unit::Seconds, metrics.jwks_fetch_seconds.clone());
         r.register("config_reloads", "Configuration reloads by outcome", metrics.reloads.clone());
         r.register("connections", "Open connections by listener", metrics.connections.clone());
-        let refused = "Connections closed at once because the listener was full";
+        let refused = "Connections for which the listener, or their address, had no place";
         r.register("connections_refused", refused, metrics.connections_refused.clone());
         let dropped = "Log lines dropped because the reader of the log was too slow";
         r.register("log_lines_dropped", dropped, metrics.log_lines_dropped.clone());

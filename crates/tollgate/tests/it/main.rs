@@ -14,6 +14,7 @@ mod doors_envoy;
 mod doors_hop;
 mod doors_proxies;
 mod failing;
+mod floods;
 mod guide;
 mod harness;
 mod keycloak_issuer;

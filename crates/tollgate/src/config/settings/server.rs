@@ -37,6 +37,12 @@ pub struct ServerSettings {
 pub struct HttpListenerSettings {
     /// Address and port.
     pub listen: Listen,
+    /// Concurrent requests on one HTTP/2 connection.
+    #[schemars(range(min = 1, max = 64))]
+    pub max_streams: u32,
+    /// Open connections of one address (IPv6: of one network of 64 bits). Does not hold for `api.trusted_proxies`.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_connections_per_address: u32,
 }
 
 /// The listener for Envoy's gRPC checks.
@@ -54,6 +60,10 @@ pub struct GrpcListenerSettings {
     /// Concurrent checks on one connection.
     #[schemars(range(min = 1, max = 65535))]
     pub max_streams: u32,
+    /// Open connections of one address (IPv6: of one network of 64 bits). A gateway has one per worker thread, and one more
+    /// for every `max_streams` checks at once.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_connections_per_address: u32,
     /// Seconds after which a connection is asked to go (GOAWAY), so that gateways spread over new replicas. 0: never.
     #[schemars(range(min = 0, max = 86400))]
     pub max_connection_age_secs: u64,
@@ -76,6 +86,9 @@ pub struct CheckListenerSettings {
     pub listen: Listen,
     /// Serve TLS; without it the listener speaks plain HTTP/1.1 and HTTP/2.
     pub tls: Option<TlsSettings>,
+    /// Open connections of one address (IPv6: of one network of 64 bits). Over HTTP/1.1 each check at once takes one.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_connections_per_address: u32,
     /// Networks whose peers may say in headers what the original request was (nginx `auth_request`, forward auth).
     /// From anyone else these doors are closed.
     pub trusted_peers: Vec<Network>,
@@ -127,9 +140,20 @@ pub struct LimitSettings {
     /// Seconds that a client may take to send its headers.
     #[schemars(range(min = 1, max = 600))]
     pub header_read_timeout_secs: u64,
-    /// Open connections on one listener; more wait to be accepted.
+    /// Open connections on one listener; more are closed at once. Probes of `/health` are answered all the same.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_connections: u32,
+    /// Milliseconds that the whole body of a request to the listener for people may take.
+    #[schemars(range(min = 1, max = 600_000))]
+    pub body_timeout_ms: u64,
+    /// Milliseconds that the whole message or body of a check may take; `checks.deadline_ms` begins when it is there.
+    #[schemars(range(min = 1, max = 600_000))]
+    pub check_timeout_ms: u64,
+    /// Bytes that requests on all listeners may hold together, at most a quarter of them on the listener for people. When
+    /// they are taken, what has been arriving for the longest time is refused with 503. At most a quarter of the memory
+    /// that the process may use.
+    #[schemars(range(min = 8_388_608, max = 1_099_511_627_776_u64))]
+    pub max_bytes_in_flight: u64,
 }
 
 /// What Envoy's HTTP service is told when Tollgate cannot decide.
@@ -163,7 +187,7 @@ impl Default for ServerSettings {
 
 impl Default for HttpListenerSettings {
     fn default() -> Self {
-        Self { listen: Listen::any(3000) }
+        Self { listen: Listen::any(3000), max_streams: 64, max_connections_per_address: 128 }
     }
 }
 
@@ -173,7 +197,8 @@ impl Default for GrpcListenerSettings {
             listen: Listen::any(3001),
             tls: None,
             client_address: ClientAddress::default(),
-            max_streams: 1024,
+            max_streams: 128,
+            max_connections_per_address: 256,
             max_connection_age_secs: 1800,
             max_connection_age_jitter_secs: 300,
             keepalive_interval_secs: 60,
@@ -189,6 +214,7 @@ impl Default for CheckListenerSettings {
         Self {
             listen: Listen::any(3002),
             tls: None,
+            max_connections_per_address: 1024,
             trusted_peers: vec![Network(IpNet::V4(LOOPBACK_V4)), Network(IpNet::V6(LOOPBACK_V6))],
             client_address: ClientAddress::default(),
             unavailable_status: UnavailableStatus::default(),
@@ -205,7 +231,14 @@ impl Default for MetricsListenerSettings {
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self { max_header_bytes: 64 << 10, header_read_timeout_secs: 10, max_connections: 10_000 }
+        Self {
+            max_header_bytes: 64 << 10,
+            header_read_timeout_secs: 10,
+            max_connections: 2048,
+            body_timeout_ms: 5000,
+            check_timeout_ms: 1000,
+            max_bytes_in_flight: 48 << 20,
+        }
     }
 }
 

@@ -140,3 +140,48 @@ proptest! {
         }
     }
 }
+
+/// Calls the port's router with this body of one message.
+async fn call(path: &str, room: Option<Room>, body: Body) -> (String, bytes::Bytes) {
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+    let (router, _) = router(gate(10), ClientSource::Peer, Duration::from_millis(50));
+    let mut request =
+        http::Request::post(path).header("content-type", "application/grpc").header("te", "trailers");
+    if let Some(room) = room {
+        request = request.extension(room);
+    }
+    let response = router.oneshot(request.body(body).unwrap()).await.unwrap();
+    let at_once = response.headers().get("grpc-status").cloned();
+    let whole = response.into_body().collect().await.unwrap();
+    let status = at_once.or_else(|| whole.trailers().and_then(|all| all.get("grpc-status").cloned()));
+    (status.unwrap().to_str().unwrap().to_owned(), whole.to_bytes())
+}
+
+#[tokio::test]
+async fn v2_a_message_that_does_not_come_is_denied_within_a_successful_call() {
+    use prost::Message as _;
+    let never = || Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let too_large = || Body::from(vec![0; MAX_MESSAGE_BYTES + 6]);
+    for (body, room, expected) in [
+        (never(), None, (14, 503)),
+        (too_large(), None, (3, 400)),
+        (Body::empty(), Some(Room::Full), (14, 503)),
+    ] {
+        let (status, bytes) = call(CHECK_PATH, room, body).await;
+        assert_eq!(status, "0");
+        let answer = CheckResponse::decode(&bytes[PREFIX_BYTES..]).unwrap();
+        assert_eq!(summary(&answer), expected);
+    }
+    // What is no check has no such answer.
+    let health = "/grpc.health.v1.Health/Check";
+    assert_eq!(call(health, None, never()).await.0, "4");
+    assert_eq!(call(health, None, Body::from(vec![0; 5000])).await.0, "8");
+    assert_eq!(call(health, None, Body::from(vec![0; 5])).await.0, "0");
+}
+
+#[tokio::test]
+async fn v2_compressed_messages_are_not_unpacked() {
+    let compressed = Body::from([1, 0, 0, 0, 1, 0].as_slice());
+    assert_ne!(call(CHECK_PATH, None, compressed).await.0, "0");
+}

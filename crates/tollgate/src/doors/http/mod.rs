@@ -18,25 +18,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
 use ipnet::IpNet;
-use tollgate_core::denial::{Denial, DenialCode};
 use tollgate_core::input::RawRequest;
 
 use super::client::ClientSource;
 use super::gate::{Door, Gate};
 use super::origin::Origin;
-use crate::listener::PeerAddr;
+use super::unread::unread;
+use crate::listener::{PeerAddr, Room};
 pub use question::{FORWARD_AUTH_PREFIX, NGINX_PREFIX};
 
 /// The largest body that is read; what a gateway forwards of a request.
 pub const MAX_BODY_BYTES: usize = 4 << 20;
-
-/// For a body to arrive. Gateways buffer what they forward, so it comes in one piece with the head.
-const BODY_WAIT: Duration = Duration::from_secs(1);
 
 /// How the HTTP doors behave.
 #[derive(Clone, Debug)]
@@ -51,6 +46,8 @@ pub struct HttpDoorOptions {
     pub envoy_prefix: Option<String>,
     /// Where the client's address is found.
     pub client: ClientSource,
+    /// For a body to arrive. Gateways buffer what they forward, so it comes in one piece with the head.
+    pub body_timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +81,8 @@ async fn answer(doors: &Doors, request: Request<Body>) -> Response {
     let door = question::door(&parts);
     let reported = question::peer(door, &parts, trusted);
     let client = options.client.find(&question::headers(&parts.headers), reported);
-    let body = read(body, BODY_WAIT).await;
+    let body = Room::of(&parts.extensions).read(body, MAX_BODY_BYTES, options.body_timeout).await;
+    let body = body.map_err(unread);
     let question = match &body {
         Ok(body) => question::parse(door, &parts, body, trusted, options.envoy_prefix.as_deref())
             .map(|question| RawRequest { client: client.address(), ..question }),
@@ -104,15 +102,4 @@ async fn answer(doors: &Doors, request: Request<Body>) -> Response {
         Door::EnvoyHttp | Door::EnvoyGrpc => answer::envoy(reply, options.unavailable_status),
     })
     .await
-}
-
-async fn read(body: Body, wait: Duration) -> Result<Bytes, Denial> {
-    let whole = Limited::new(body, MAX_BODY_BYTES).collect();
-    match tokio::time::timeout(wait, whole).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => {
-            Err(Denial::new(DenialCode::RequestMalformed, "the forwarded body is broken or too large"))
-        }
-        Err(_) => Err(Denial::new(DenialCode::Deadline, "the forwarded body did not arrive in time")),
-    }
 }

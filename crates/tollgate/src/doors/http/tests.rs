@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use tollgate_core::identity::IdentityHeaders;
 use tower::ServiceExt as _;
 
+use http_body_util::BodyExt as _;
+
 use super::*;
 use crate::doors::fixture::{Broken, gate, gate_with};
 
@@ -17,6 +19,7 @@ fn options() -> HttpDoorOptions {
         unavailable_status: StatusCode::FORBIDDEN,
         envoy_prefix: None,
         client: ClientSource::Peer,
+        body_timeout: Duration::from_secs(1),
     }
 }
 
@@ -233,10 +236,11 @@ async fn bodies_are_bounded_in_size_and_time() {
         (status, &headers["x-tollgate-denial"]),
         (StatusCode::BAD_REQUEST, &"request_malformed".parse().unwrap())
     );
-    let broken =
-        Body::from_stream(futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("gone"))]));
+    let broken = Body::from_stream(futures_util::stream::iter([Err::<bytes::Bytes, _>(
+        std::io::Error::other("gone"),
+    )]));
     assert_eq!(ask(&router, public(broken)).await.0, StatusCode::BAD_REQUEST);
-    let never = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+    let never = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     let (status, headers, _) = ask(&router, public(never)).await;
     assert_eq!(
         (status, &headers["x-tollgate-denial"]),

@@ -8,23 +8,52 @@ use base64::engine::general_purpose::STANDARD;
 use super::{IntrospectionClient, Refusal, sha256};
 use crate::portal::Portal;
 use crate::portal::origin::Origin;
+use crate::portal::parameters::{Parameters, UnreadForm};
 use crate::portal::problem::{Code, Problem};
 
-/// Lets a configured client through. Failed attempts are counted per address, so that secrets cannot be guessed.
+/// Reads the form of a configured client. Failed attempts are counted per address, so that secrets cannot be guessed; a body
+/// is read only of a client whose header proves who it is, or, when its secret stands in the body, of an address that has
+/// attempts left.
 ///
 /// # Errors
 /// Nobody is configured, the client is not one of them, or too many attempts failed.
+pub async fn form(
+    portal: &Portal,
+    origin: &Origin,
+    headers: &HeaderMap,
+    form: &UnreadForm,
+) -> Result<Parameters, Refusal> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        authenticate(portal, origin, headers, (None, None))?;
+    } else {
+        must_be_configured(portal)?;
+        portal.limits().admit(origin.address)?;
+    }
+    let form = form.read(portal).await?;
+    authenticate(portal, origin, headers, (form.get("client_id"), form.get("client_secret")))?;
+    Ok(form)
+}
+
+fn must_be_configured(portal: &Portal) -> Result<(), Refusal> {
+    if portal.introspection().is_empty() {
+        let detail = "Nobody may ask here. An operator can list services in introspection.clients.";
+        return Err(Problem::new(Code::NotConfigured, detail).into());
+    }
+    Ok(())
+}
+
+/// Lets a configured client through; failed attempts are counted per address.
+///
+/// # Errors
+/// As [`form`].
 pub fn authenticate(
     portal: &Portal,
     origin: &Origin,
     headers: &HeaderMap,
     in_body: (Option<&str>, Option<&str>),
 ) -> Result<(), Refusal> {
+    must_be_configured(portal)?;
     let clients = portal.introspection();
-    if clients.is_empty() {
-        let detail = "Nobody may ask here. An operator can list services in introspection.clients.";
-        return Err(Problem::new(Code::NotConfigured, detail).into());
-    }
     if presented(headers, in_body)
         .is_some_and(|offers| offers.iter().any(|(id, secret)| proves(clients, id, secret)))
     {

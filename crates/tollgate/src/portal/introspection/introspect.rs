@@ -15,19 +15,17 @@ use super::models::Allowed;
 use super::{Refusal, caller, client};
 use crate::portal::Portal;
 use crate::portal::origin::Origin;
-use crate::portal::parameters::Parameters;
-use crate::portal::problem::Problem;
+use crate::portal::parameters::{Parameters, UnreadForm};
 
 /// `POST /oauth2/introspect` and its older address.
 pub async fn submit(
     State(portal): State<Portal>,
     origin: Origin,
     headers: HeaderMap,
-    form: Result<Parameters, Problem>,
+    form: UnreadForm,
 ) -> Response {
     let answered = async {
-        let form = form?;
-        client::authenticate(&portal, &origin, &headers, (form.get("client_id"), form.get("client_secret")))?;
+        let form = client::form(&portal, &origin, &headers, &form).await?;
         introspect(&portal, &form).await
     };
     match answered.await {

@@ -68,8 +68,9 @@ impl FromRequest<Portal> for Signed {
         // A body is not waited for that nobody can have signed.
         let signature = claimed(&parts.headers, keys);
         let origin = Origin::of(&parts, portal);
+        portal.limits().admit(origin.address)?;
         let Some((key, signature)) = signature else { return Err(unsigned(portal, &origin)?) };
-        let body = body::read_up_to(MAX_BYTES, Request::from_parts(parts, rest)).await?;
+        let body = body::read_up_to(MAX_BYTES, Request::from_parts(parts, rest), portal).await?;
         if !key.signed(&body, &signature) {
             return Err(unsigned(portal, &origin)?);
         }

@@ -14,7 +14,7 @@ use super::tokens::{Disbelief, signed};
 use crate::entropy::bytes;
 use crate::portal::Portal;
 use crate::portal::origin::Origin;
-use crate::portal::parameters::Parameters;
+use crate::portal::parameters::UnreadForm;
 use crate::portal::problem::{Answer, Code, Problem};
 use crate::store::{FreshAuthor, NewTokenRule, TokenRuleKind};
 
@@ -22,16 +22,22 @@ use crate::store::{FreshAuthor, NewTokenRule, TokenRuleKind};
 const UNSAID_LIFETIME_SECS: i64 = 30 * 24 * 3600;
 
 /// `POST /logout/backchannel`
-pub async fn submit(
-    State(portal): State<Portal>,
-    origin: Origin,
-    form: Result<Parameters, Problem>,
-) -> Response {
+pub async fn submit(State(portal): State<Portal>, origin: Origin, form: UnreadForm) -> Response {
     let done = async {
-        let form = form?;
         let login = portal.login()?;
+        portal.limits().admit(origin.address)?;
+        let form = form.read(&portal).await?;
         let text = form.get("logout_token").ok_or_else(|| refused("logout_token is missing"))?;
-        obey(&portal, login, origin, text).await
+        let address = origin.address;
+        let done = obey(&portal, login, origin, text).await;
+        // Who sends what the issuer did not sign, or sends it again, is counted before anything is read next time.
+        match (&done, address) {
+            (Err(problem), Some(address)) if problem.code() == Code::Invalid => {
+                portal.limits().address(address)?;
+            }
+            _ => {}
+        }
+        done
     };
     match done.await {
         Ok(()) => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response(),

@@ -8,12 +8,12 @@ use serde::Serialize;
 use url::Url;
 
 use super::begin::see_other;
-use super::recognise::owner;
+use super::recognise::{look_up, owner};
 use super::{Login, cookies, csrf, next, page};
 use crate::portal::Portal;
 use crate::portal::origin::Origin;
-use crate::portal::parameters::Parameters;
-use crate::portal::problem::{Answer, Problem};
+use crate::portal::parameters::UnreadForm;
+use crate::portal::problem::Answer;
 use crate::store::SecretDigest;
 
 /// For scripts, which cannot follow a redirect to another site.
@@ -28,23 +28,27 @@ pub async fn submit(
     State(portal): State<Portal>,
     origin: Origin,
     headers: HeaderMap,
-    form: Result<Parameters, Problem>,
+    form: UnreadForm,
 ) -> Response {
-    let done = async {
-        let form = form?;
-        leave(&portal, origin, &headers, &form).await
-    };
-    done.await.unwrap_or_else(|problem| page::refusal(&headers, problem))
+    let done = leave(&portal, origin, &headers, &form).await;
+    done.unwrap_or_else(|problem| page::refusal(&headers, problem))
 }
 
-async fn leave(portal: &Portal, origin: Origin, headers: &HeaderMap, form: &Parameters) -> Answer<Response> {
+async fn leave(portal: &Portal, origin: Origin, headers: &HeaderMap, form: &UnreadForm) -> Answer<Response> {
     let login = portal.login()?;
     let (store, now, options, cookies) = (portal.store()?, portal.now(), &login.options, &login.cookies);
     let mut target = home(login);
     if let Some(secret) = cookies::secret(headers, cookies.session()) {
         let digest = SecretDigest::of(secret);
         // Nothing has to be protected when there is no session.
-        if let Some(owned) = store.use_session(&digest, login.alive(now)).await? {
+        let found = look_up(portal, login, origin.address, secret).await?;
+        if found.is_none()
+            && let Some(address) = origin.address
+        {
+            portal.limits().address(address)?;
+        }
+        if let Some(owned) = found {
+            let form = form.read(portal).await?;
             csrf::check(headers, secret, &options.public_url, form.get("csrf_token"))?;
             let session = owned.session.id.clone();
             let author = owner(owned, portal, origin).author(now);

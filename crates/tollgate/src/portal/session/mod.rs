@@ -35,6 +35,7 @@ use self::provider::{Provider, Providers};
 use super::Portal;
 use super::problem::{Answer, Code, Problem};
 use super::routes::Served;
+use crate::listener::counted_as;
 use crate::store::Alive;
 use crate::views::{FetchError, FetchLimits, Fetcher, Rulebook};
 
@@ -148,7 +149,7 @@ impl Login {
         if self.attempts.len() > SWEEP_AT {
             self.attempts.retain_recent();
         }
-        self.attempts.check_key(&address).map_err(|until| {
+        self.attempts.check_key(&counted_as(address)).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now()).as_secs() + 1;
             let detail = format!("Too many logins from your address. Try again in {wait} s.");
             Problem::new(Code::RateLimited, detail).retry_after(wait)

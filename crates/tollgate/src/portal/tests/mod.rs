@@ -17,5 +17,6 @@ mod secret_scanning;
 mod sessions;
 mod site;
 mod step_up;
+mod strangers;
 mod tenancy;
 mod writes;

@@ -138,6 +138,7 @@ pub fn rulebook(keys: KeysView) -> CurrentRulebook {
 pub fn options() -> PortalOptions {
     PortalOptions {
         max_body_bytes: 65_536,
+        body_timeout: Duration::from_secs(5),
         requests_per_minute: 100_000.try_into().unwrap(),
         admin_groups: vec![ADMINS.into()],
         open_organizations: false,

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::middleware::from_fn_with_state;
+use axum::extract::State;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::post;
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
@@ -21,8 +22,9 @@ use tower::ServiceExt as _;
 
 use super::rig::{ADMINS, Api, options};
 use crate::entropy::SystemEntropy;
+use crate::portal::body::Unopened;
 use crate::portal::problem::{Answer, Code, Problem};
-use crate::portal::{Portal, PortalParts, writes};
+use crate::portal::{Portal, PortalParts, routes, writes};
 use crate::store::StoreError;
 use crate::store::tests::rig::{Postgres, lite, write};
 
@@ -70,7 +72,8 @@ async fn a_view_that_was_never_filled_is_not_waited_for() {
 fn failing(times: usize, error: fn() -> StoreError) -> (axum::Router, Arc<AtomicUsize>) {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
-    let handler = move |body: String| async move {
+    let handler = move |State(portal): State<Portal>, body: Unopened| async move {
+        let body = body.read(&portal, 100).await?;
         if counted.fetch_add(1, Ordering::Relaxed) < times {
             return Err(Problem::from(error()));
         }
@@ -89,7 +92,8 @@ fn failing(times: usize, error: fn() -> StoreError) -> (axum::Router, Arc<Atomic
         options: options(),
     });
     let router = axum::Router::new().route("/", post(handler.clone()).get(handler));
-    (router.layer(from_fn_with_state(portal, writes::settle)), runs)
+    let router = router.layer(from_fn_with_state(portal.clone(), writes::settle));
+    (router.layer(from_fn(routes::hold)).with_state(portal), runs)
 }
 
 #[tokio::test]

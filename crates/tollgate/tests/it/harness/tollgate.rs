@@ -98,6 +98,11 @@ impl Tollgate {
         &self.config
     }
 
+    /// The operating system's process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where this one may keep files.
     pub fn dir(&self) -> &Path {
         self.dir.path()

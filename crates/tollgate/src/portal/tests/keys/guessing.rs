@@ -49,6 +49,8 @@ async fn guessing_at_a_key_never_switches_it_off() {
 async fn whoever_guesses_waits_and_a_good_key_does_not() {
     let scene = Scene::with(|options| options.requests_per_minute = 20.try_into().unwrap()).await;
     let key = scene.named("a").await;
+    // A key that is in use goes on working beside whoever guesses at its address.
+    scene.me_from(text(&key, "secret"), [198, 51, 100, 7]).await.expect(200);
     let mut statuses = Vec::new();
     for n in 0..40 {
         let reply = scene.me_from(&guess(&key, n), [198, 51, 100, 7]).await;
@@ -68,4 +70,54 @@ async fn whoever_guesses_waits_and_a_good_key_does_not() {
         401,
         "another has a count of their own"
     );
+}
+
+impl Scene {
+    /// `GET /me` by this key from this IPv6 address.
+    async fn me_from_v6(&self, secret: &str, address: [u16; 8]) -> Reply {
+        let mut request = http::Request::get("/api/v1/me").header("x-api-key", secret);
+        let peer = SocketAddr::from((address, 4711));
+        request.extensions_mut().unwrap().insert(PeerAddr(peer));
+        self.api.send(request.body(axum::body::Body::empty()).unwrap()).await
+    }
+}
+
+#[tokio::test]
+async fn v9_a_key_is_looked_up_without_waiting_for_writers() {
+    let scene = Scene::new().await;
+    let key = scene.named("a").await;
+    // Holds SQLite's write lock: whoever writes, or begins to, gets no answer.
+    let _writer = scene.api.store.begin().await.unwrap();
+    assert_eq!(scene.me_from(&guess(&key, 1), [192, 0, 2, 1]).await.problem(401), "unauthenticated");
+    scene.me_from(text(&key, "secret"), [192, 0, 2, 1]).await.expect(200);
+}
+
+#[tokio::test]
+async fn v9_an_address_without_attempts_causes_no_query() {
+    let scene = Scene::with(|options| options.requests_per_minute = 3.try_into().unwrap()).await;
+    let key = scene.named("a").await;
+    for n in 0..3 {
+        scene.me_from(&guess(&key, n), [198, 51, 100, 7]).await.problem(401);
+    }
+    scene.api.store.close().await;
+    for n in 0..20 {
+        let limited = scene.me_from(&guess(&key, n), [198, 51, 100, 7]).await;
+        assert_eq!(limited.problem(429), "rate_limited", "the database is not asked");
+    }
+    let asked = scene.me_from(&guess(&key, 1), [198, 51, 100, 8]).await;
+    assert_eq!(asked.problem(503), "unavailable", "for another address it is");
+}
+
+#[tokio::test]
+async fn v9_addresses_of_one_ipv6_network_are_counted_together() {
+    let scene = Scene::with(|options| options.requests_per_minute = 20.try_into().unwrap()).await;
+    let key = scene.named("a").await;
+    let from = |n: u16| [0x2001, 0xdb8, 1, 2, 0, 0, 0, n];
+    let mut limited = 0;
+    for n in 0..60 {
+        let reply = scene.me_from_v6(&guess(&key, usize::from(n)), from(n)).await;
+        limited += u32::from(reply.status == 429);
+    }
+    assert!(limited >= 30, "{limited}");
+    assert_eq!(scene.me_from_v6(&guess(&key, 1), [0x2001, 0xdb8, 1, 3, 0, 0, 0, 1]).await.status, 401);
 }
