@@ -16,6 +16,7 @@ pub mod decimal;
 pub mod denial;
 pub mod dialect;
 pub mod facts;
+pub mod groups;
 pub mod headers;
 pub mod identity;
 pub mod ids;

@@ -26,6 +26,7 @@ pub fn key_record(id: &str) -> KeyRecord {
             issuer: Some("https://issuer.example/realms/one".into()),
             name: "olivia".into(),
             email: None,
+            email_verified: false,
             standing: Standing::Active,
         }),
         project: Arc::new(ProjectRecord {

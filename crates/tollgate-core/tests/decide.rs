@@ -14,6 +14,7 @@ use tollgate_core::condition::Condition;
 use tollgate_core::credential::CredentialHeader;
 use tollgate_core::denial::{DenialCode, UnauthenticatedStatus};
 use tollgate_core::facts::{Evidence, Facts};
+use tollgate_core::groups::IssuerGroup;
 use tollgate_core::headers::Headers;
 use tollgate_core::identity::{Fact, IdentityHeaders};
 use tollgate_core::input::{CheckId, CheckInput, RawRequest};
@@ -55,7 +56,8 @@ fn condition(text: &'static str) -> Condition {
 }
 
 fn policy() -> Policy {
-    let admins = ClaimsRequirement { any_group: Some(vec!["admin".into()]), ..ClaimsRequirement::default() };
+    let admin = IssuerGroup::of("one", "admin");
+    let admins = ClaimsRequirement { any_group: Some(vec![admin]), ..ClaimsRequirement::default() };
     let cel = ClaimsRequirement {
         condition: Some(condition("claims.department == 'research' && request.method == 'POST'")),
         ..ClaimsRequirement::default()
@@ -69,8 +71,8 @@ fn policy() -> Policy {
     let routes = vec![
         named,
         route("public", "/public", Requirement::Public),
-        route("admin", "/admin", Requirement::Claims(admins)),
-        route("cel", "/cel", Requirement::Claims(cel)),
+        route("admin", "/admin", Requirement::Claims(Box::new(admins))),
+        route("cel", "/cel", Requirement::Claims(Box::new(cel))),
         pass,
         guide,
         route("api", "/v1", Requirement::Authenticated),

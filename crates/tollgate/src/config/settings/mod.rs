@@ -6,6 +6,7 @@
 mod address;
 mod checks;
 mod directory;
+mod group;
 mod issuer;
 mod keys;
 mod login;
@@ -21,9 +22,10 @@ use serde::{Deserialize, Serialize};
 pub use self::address::{ClientAddress, Listen, Network};
 pub use self::checks::{
     CheckSettings, CredentialFormName, CredentialHeaderSettings, CredentialSettings, IdentityHeaderNames,
-    IdentitySettings, TokenCacheSettings, UnauthenticatedStatusSetting,
+    IdentitySettings, TokenCacheSettings, UnauthenticatedStatusSetting, UnverifiedEmail,
 };
 pub use self::directory::{DirectoryKind, DirectorySettings};
+pub use self::group::{GroupSettings, IssuerGroupSettings};
 pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
 };

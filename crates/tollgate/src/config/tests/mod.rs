@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad;
+mod groups;
 mod layers;
 mod reference;
 mod watching;

@@ -120,6 +120,7 @@ fn with_examples() -> String {
             "login: null",
             "clients: []",
             "directories: []",
+            "admin_groups: []",
             "keys: []",
             "cli: null",
         ]
