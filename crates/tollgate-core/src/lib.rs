@@ -29,6 +29,7 @@ pub mod lookup;
 pub mod models;
 pub mod permit;
 pub mod policy;
+pub mod price;
 pub mod recent;
 pub mod reply;
 pub mod route;
