@@ -28,28 +28,11 @@ impl Caller {
         }
     }
 
-    /// The e-mail address, and whether the issuer says that it is theirs.
-    pub fn email(&self) -> Option<(&str, bool)> {
-        match self {
-            Self::User(token) => token.email.as_deref().map(|email| (email, token.email_is_verified())),
-            Self::Key(key) => key.owner.email.as_deref().map(|email| (email, key.owner.email_verified)),
-        }
-    }
-
     /// A name that a person recognises, for the log.
     pub fn display_name(&self) -> &str {
         match self {
             Self::User(token) => &token.username,
             Self::Key(key) => key.id.as_str(),
-        }
-    }
-
-    /// The configured name of the issuer whose the subject is: the token's, or the one of the person that owns the key. A
-    /// service account is of none.
-    pub fn issuer(&self) -> Option<&str> {
-        match self {
-            Self::User(token) => Some(&token.issuer),
-            Self::Key(key) => key.owner.issuer.as_deref(),
         }
     }
 
@@ -114,8 +97,6 @@ pub struct OwnerRecord {
     pub name: String,
     /// The person's e-mail address, informational.
     pub email: Option<String>,
-    /// Whether their issuer says that the address is theirs.
-    pub email_verified: bool,
     /// Whether the owner may act.
     pub standing: Standing,
 }

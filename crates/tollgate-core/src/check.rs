@@ -121,9 +121,7 @@ fn authorize_claims(
     required: &ClaimsRequirement,
     input: &CheckInput<'_>,
 ) -> Result<(), Denial> {
-    required
-        .check_groups(caller.issuer(), caller.groups())
-        .map_err(|reason| Denial::new(DenialCode::NotAllowed, reason))?;
+    required.check_groups(caller.groups()).map_err(|reason| Denial::new(DenialCode::NotAllowed, reason))?;
     let Some(condition) = &required.condition else { return Ok(()) };
     match condition.holds(caller, input) {
         Ok(true) => Ok(()),

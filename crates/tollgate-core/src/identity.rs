@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::caller::Caller;
-
 /// The longest identity value in bytes after encoding. Longer group lists keep their first whole entries; any other
 /// value that is longer is not sent.
 pub const MAX_VALUE_BYTES: usize = 8192;
@@ -99,7 +97,6 @@ pub enum Filling {
 pub struct IdentityHeaders {
     names: Vec<(Fact, String)>,
     compatibility: bool,
-    unverified_email: bool,
 }
 
 /// Names that older gateways' backends read; see [`IdentityHeaders::with_compatibility`].
@@ -116,7 +113,6 @@ impl Default for IdentityHeaders {
         Self {
             names: Fact::ALL.iter().map(|fact| (*fact, fact.default_header().to_owned())).collect(),
             compatibility: false,
-            unverified_email: false,
         }
     }
 }
@@ -136,19 +132,6 @@ impl IdentityHeaders {
     pub const fn with_compatibility(mut self, on: bool) -> Self {
         self.compatibility = on;
         self
-    }
-
-    /// Also sends addresses of which the issuer does not say that they are the person's. At many issuers people write there
-    /// what they like, and some backends take an address for an identity.
-    #[must_use]
-    pub const fn with_unverified_email(mut self, on: bool) -> Self {
-        self.unverified_email = on;
-        self
-    }
-
-    /// The caller's address, if a backend may be told.
-    pub fn email<'c>(&self, caller: &'c Caller) -> Option<&'c str> {
-        caller.email().filter(|(_, verified)| *verified || self.unverified_email).map(|(email, _)| email)
     }
 
     /// The header that carries the check id, also on denials.

@@ -168,7 +168,7 @@ fn allow<'p>(
     let mut metadata = Vec::with_capacity(Fact::ALL.len() + 2);
     for (name, filling) in policy.identity.headers() {
         let value = match filling {
-            Filling::Caller(fact) => value(fact, permit.caller(), &check_id, &policy.identity),
+            Filling::Caller(fact) => value(fact, permit.caller(), &check_id),
             Filling::Models(fact) => model_value(fact, permit),
         };
         match value {
@@ -178,7 +178,7 @@ fn allow<'p>(
         }
     }
     for fact in Fact::ALL {
-        if let Some(value) = value(fact, permit.caller(), &check_id, &policy.identity) {
+        if let Some(value) = value(fact, permit.caller(), &check_id) {
             metadata.push((fact.as_str(), value));
         }
     }
@@ -196,12 +196,7 @@ fn allow<'p>(
     Allow { set, remove, aliases, identity: &policy.identity, remove_query, metadata }
 }
 
-fn value<'p>(
-    fact: Fact,
-    caller: Option<&'p Caller>,
-    check_id: &str,
-    headers: &IdentityHeaders,
-) -> Option<Cow<'p, str>> {
+fn value<'p>(fact: Fact, caller: Option<&'p Caller>, check_id: &str) -> Option<Cow<'p, str>> {
     let encoded = |text: &'p str| Some(identity::encode(text));
     match (fact, caller) {
         (Fact::CheckId, _) => Some(Cow::Owned(check_id.to_owned())),
@@ -209,7 +204,8 @@ fn value<'p>(
         (Fact::Subject, Some(caller)) => encoded(caller.subject()),
         (Fact::User, Some(Caller::User(token))) => encoded(&token.username),
         (Fact::User, Some(Caller::Key(key))) => encoded(&key.owner.name),
-        (Fact::Email, Some(caller)) => headers.email(caller).map(identity::encode),
+        (Fact::Email, Some(Caller::User(token))) => token.email.as_deref().map(identity::encode),
+        (Fact::Email, Some(Caller::Key(key))) => key.owner.email.as_deref().map(identity::encode),
         (Fact::Issuer, Some(Caller::User(token))) => encoded(&token.issuer_url),
         (Fact::Issuer, Some(Caller::Key(key))) => key.owner.issuer.as_deref().map(identity::encode),
         (Fact::Groups, Some(Caller::User(token))) if !token.groups.is_empty() => {

@@ -7,7 +7,6 @@ use thiserror::Error;
 
 use crate::condition::Condition;
 use crate::denial::UnauthenticatedStatus;
-use crate::groups::IssuerGroup;
 use crate::models::RouteModels;
 use crate::target::Target;
 
@@ -45,18 +44,16 @@ pub enum Requirement {
     /// Any caller who proves who they are.
     Authenticated,
     /// An authenticated caller with these rights.
-    Claims(Box<ClaimsRequirement>),
+    Claims(ClaimsRequirement),
 }
 
 /// Rights that a caller must have; all parts that are given must hold, and at least one is given.
 #[derive(Debug, Default)]
 pub struct ClaimsRequirement {
-    /// Of one of these issuers, by their configured names; `None` is of any. An empty list is never met.
-    pub issuers: Option<Vec<String>>,
-    /// At least one of these groups or roles; `None` asks for none. An empty list is never met.
-    pub any_group: Option<Vec<IssuerGroup>>,
+    /// At least one of these groups or roles, compared exactly; `None` asks for none. An empty list is never met.
+    pub any_group: Option<Vec<String>>,
     /// All of these groups or roles.
-    pub all_groups: Vec<IssuerGroup>,
+    pub all_groups: Vec<String>,
     /// A CEL expression that must be true.
     pub condition: Option<Condition>,
 }
@@ -193,24 +190,18 @@ impl Route {
 }
 
 impl ClaimsRequirement {
-    /// Whether somebody of this issuer with these groups there satisfies the part about both; the reason, for the log, when
-    /// they do not.
+    /// Whether `groups` satisfies the group part; the reason, for the log, when it does not.
     ///
     /// # Errors
     /// What is missing.
-    pub fn check_groups(&self, issuer: Option<&str>, groups: &[String]) -> Result<(), Cow<'static, str>> {
-        if let Some(issuers) = &self.issuers
-            && !issuer.is_some_and(|issuer| issuers.iter().any(|own| own == issuer))
-        {
-            return Err("the caller is of none of the issuers that the route asks for".into());
-        }
+    pub fn check_groups(&self, groups: &[String]) -> Result<(), Cow<'static, str>> {
         if let Some(any) = &self.any_group
-            && !any.iter().any(|group| group.has(issuer, groups))
+            && !any.iter().any(|g| groups.contains(g))
         {
             return Err("the caller is in none of the groups that the route asks for".into());
         }
-        match self.all_groups.iter().find(|group| !group.has(issuer, groups)) {
-            Some(missing) => Err(format!("the caller is not in the group {missing}").into()),
+        match self.all_groups.iter().find(|g| !groups.contains(g)) {
+            Some(missing) => Err(format!("the caller is not in group '{missing}'").into()),
             None => Ok(()),
         }
     }
@@ -271,29 +262,14 @@ mod tests {
     #[test]
     fn groups() {
         let groups = ["dev".to_owned(), "ops".to_owned()];
-        let company = Some("company");
-        let named = |list: &[&str]| list.iter().map(|name| IssuerGroup::of("company", name)).collect();
         let any = |list: &[&str]| ClaimsRequirement {
-            any_group: Some(named(list)),
+            any_group: Some(list.iter().map(ToString::to_string).collect()),
             ..ClaimsRequirement::default()
         };
-        assert!(any(&["ops", "x"]).check_groups(company, &groups).is_ok());
-        assert!(any(&["op"]).check_groups(company, &groups).is_err());
-        assert!(any(&[]).check_groups(company, &groups).is_err(), "an empty list must not mean everyone");
-        let all = |list: &[&str]| ClaimsRequirement { all_groups: named(list), ..Default::default() };
-        assert!(all(&["dev", "admin"]).check_groups(company, &groups).is_err());
-        assert!(all(&["dev", "ops"]).check_groups(company, &groups).is_ok());
-        let of = |list: &[&str]| ClaimsRequirement {
-            issuers: Some(list.iter().map(ToString::to_string).collect()),
-            ..Default::default()
-        };
-        assert!(of(&["company"]).check_groups(company, &[]).is_ok());
-        // The same names at another issuer, and a key of a service account, which is of none.
-        for other in [Some("partner"), None] {
-            assert!(any(&["ops", "x"]).check_groups(other, &groups).is_err(), "{other:?}");
-            assert!(all(&["dev", "ops"]).check_groups(other, &groups).is_err(), "{other:?}");
-            assert!(of(&["company"]).check_groups(other, &groups).is_err(), "{other:?}");
-            assert!(of(&[]).check_groups(other, &groups).is_err(), "{other:?}");
-        }
+        assert!(any(&["ops", "x"]).check_groups(&groups).is_ok());
+        assert!(any(&["op"]).check_groups(&groups).is_err());
+        assert!(any(&[]).check_groups(&groups).is_err(), "an empty list must not mean everyone");
+        let all = ClaimsRequirement { all_groups: vec!["dev".into(), "admin".into()], ..Default::default() };
+        assert!(all.check_groups(&groups).is_err());
     }
 }

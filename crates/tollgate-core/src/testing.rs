@@ -26,7 +26,6 @@ pub fn key_record(id: &str) -> KeyRecord {
             issuer: Some("https://issuer.example/realms/one".into()),
             name: "olivia".into(),
             email: None,
-            email_verified: false,
             standing: Standing::Active,
         }),
         project: Arc::new(ProjectRecord {

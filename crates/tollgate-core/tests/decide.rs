@@ -14,7 +14,6 @@ use tollgate_core::condition::Condition;
 use tollgate_core::credential::CredentialHeader;
 use tollgate_core::denial::{DenialCode, UnauthenticatedStatus};
 use tollgate_core::facts::{Evidence, Facts};
-use tollgate_core::groups::IssuerGroup;
 use tollgate_core::headers::Headers;
 use tollgate_core::identity::{Fact, IdentityHeaders};
 use tollgate_core::input::{CheckId, CheckInput, RawRequest};
@@ -56,8 +55,7 @@ fn condition(text: &'static str) -> Condition {
 }
 
 fn policy() -> Policy {
-    let admin = IssuerGroup::of("one", "admin");
-    let admins = ClaimsRequirement { any_group: Some(vec![admin]), ..ClaimsRequirement::default() };
+    let admins = ClaimsRequirement { any_group: Some(vec!["admin".into()]), ..ClaimsRequirement::default() };
     let cel = ClaimsRequirement {
         condition: Some(condition("claims.department == 'research' && request.method == 'POST'")),
         ..ClaimsRequirement::default()
@@ -71,8 +69,8 @@ fn policy() -> Policy {
     let routes = vec![
         named,
         route("public", "/public", Requirement::Public),
-        route("admin", "/admin", Requirement::Claims(Box::new(admins))),
-        route("cel", "/cel", Requirement::Claims(Box::new(cel))),
+        route("admin", "/admin", Requirement::Claims(admins)),
+        route("cel", "/cel", Requirement::Claims(cel)),
         pass,
         guide,
         route("api", "/v1", Requirement::Authenticated),

@@ -4,7 +4,6 @@
 
 mod bindings;
 mod fuzz;
-mod prices;
 mod sbom;
 
 use clap::Parser;
@@ -22,12 +21,6 @@ enum Chore {
         /// One target only.
         target: Option<String>,
     },
-    /// Converts the data of the genai-prices crate into the committed catalogue of prices.
-    Prices {
-        /// Only fails when the committed catalogue is another.
-        #[arg(long)]
-        check: bool,
-    },
     /// Writes the bill of materials of the binary (CycloneDX).
     Sbom {
         /// The file; standard output without it.
@@ -40,7 +33,6 @@ fn main() -> anyhow::Result<()> {
     match Chore::parse() {
         Chore::Generate => bindings::generate(&bindings::committed()),
         Chore::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()),
-        Chore::Prices { check } => prices::run(check),
         Chore::Sbom { output } => sbom::write(output.as_deref()),
     }
 }

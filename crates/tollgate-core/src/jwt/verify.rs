@@ -52,11 +52,6 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
-    /// Whether the issuer says that the e-mail address is the user's (`email_verified`).
-    pub fn email_is_verified(&self) -> bool {
-        self.claims.get("email_verified").and_then(Value::as_bool) == Some(true)
-    }
-
     /// Whether the token is valid at `now`, once it was verified at some other time.
     ///
     /// # Errors

@@ -12,7 +12,6 @@ use tollgate_core::check::{Verdict, decide};
 use tollgate_core::credential::Credential;
 use tollgate_core::denial::DenialCode;
 use tollgate_core::facts::{Evidence, Facts};
-use tollgate_core::groups::IssuerGroup;
 use tollgate_core::headers::Headers;
 use tollgate_core::input::{CheckId, CheckInput, RawRequest};
 use tollgate_core::jwt::OpenToken;
@@ -284,16 +283,11 @@ fn asks(route: &Route) -> String {
         Requirement::Public => "nothing (public)".into(),
         Requirement::Authenticated => "an authenticated caller".into(),
         Requirement::Claims(required) => {
-            let listed = |groups: &[IssuerGroup]| {
-                groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-            };
-            let issuers =
-                required.issuers.as_ref().map(|names| format!("a caller of {}", names.join(" or ")));
-            let any = required.any_group.as_ref().map(|g| format!("one of the groups {}", listed(g)));
+            let any = required.any_group.as_ref().map(|g| format!("one of the groups {}", g.join(", ")));
             let all = (!required.all_groups.is_empty())
-                .then(|| format!("all groups of {}", listed(&required.all_groups)));
+                .then(|| format!("all groups of {}", required.all_groups.join(", ")));
             let condition = required.condition.as_ref().map(|c| format!("that {}", c.text()));
-            [issuers, any, all, condition].into_iter().flatten().collect::<Vec<_>>().join(" and ")
+            [any, all, condition].into_iter().flatten().collect::<Vec<_>>().join(" and ")
         }
     }
 }

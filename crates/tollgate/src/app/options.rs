@@ -12,12 +12,12 @@ use url::Url;
 use crate::config::settings::{
     ClientAddress, LogFormat as LogFormatSetting, OrganizationMakers, TlsSettings, UnavailableStatus,
 };
-use crate::config::{Compiled, IssuerLocation, Settings, admin_groups, scanner_key};
+use crate::config::{Compiled, IssuerLocation, Settings, scanner_key};
 use crate::doors::client::ClientSource;
 use crate::doors::http::HttpDoorOptions;
 use crate::listener::{Budget, Limits, ListenOptions, TlsOptions};
 use crate::portal::secret_scanning::ScannerKey;
-use crate::portal::{Admission, PortalOptions, SignInView};
+use crate::portal::{PortalOptions, SignInView};
 use crate::store::StoreOptions;
 use crate::store::api_keys::KeyPolicy;
 use crate::telemetry::{DecisionLogOptions, Decisions, LogFormat, LogOptions, OtlpOptions};
@@ -155,14 +155,7 @@ pub fn portal(settings: &Settings) -> anyhow::Result<PortalOptions> {
         max_body_bytes: usize::try_from(api.max_body_bytes).unwrap_or(usize::MAX),
         body_timeout: Duration::from_millis(settings.server.limits.body_timeout_ms),
         requests_per_minute: NonZeroU32::new(api.requests_per_minute).unwrap_or(NonZeroU32::MIN),
-        admission: Admission {
-            issuers: api.issuers.clone(),
-            audiences: api.audiences.clone(),
-            authorized_parties: api.authorized_parties.clone(),
-            scopes: api.scopes.clone(),
-        },
-        // What is wrong with them was said when the configuration was checked.
-        admin_groups: admin_groups(settings, &mut Vec::new()),
+        admin_groups: tenancy.admin_groups.clone(),
         open_organizations: tenancy.organizations == OrganizationMakers::Everyone,
         sign_in: sign_in(settings),
         keys: key_policy(settings),

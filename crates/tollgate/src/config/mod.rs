@@ -9,7 +9,6 @@ mod check;
 mod compile;
 mod directories;
 mod env;
-mod groups;
 mod layers;
 mod legacy;
 pub mod problem;
@@ -27,7 +26,6 @@ use std::path::{Path, PathBuf};
 
 pub use self::compile::{Compiled, IssuerLocation, IssuerPlan, compile};
 pub use self::directories::keycloak_realm;
-pub use self::groups::{admin_groups, people_issuers};
 pub use self::problem::{ConfigError, Place, Problem};
 pub use self::restart::restart_needed;
 pub use self::scanner_key::scanner_key;

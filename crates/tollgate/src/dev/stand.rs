@@ -409,8 +409,6 @@ fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> 
     // Somebody else's issuer may have no such client.
     let cli = matches!(options.issuer, IssuerChoice::BuiltIn { .. })
         .then(|| json!({"client_id": "tollgate-cli", "scopes": ["openid", "offline_access"]}));
-    // Tokens of other clients of the built-in issuer open the gateway, and not the API.
-    let people = cli.is_some().then_some(["tollgate-cli", "tollgate-dev", "admin-cli"]);
     let database = options.database.clone().unwrap_or_else(own);
     let mut route =
         json!({"name": "everything", "hosts": ["*"], "paths": [{"prefix": "/"}], "access": "authenticated"});
@@ -426,7 +424,7 @@ fn settings(options: &StandOptions, issuer: &Value) -> anyhow::Result<Settings> 
             "shutdown_grace_secs": 2, "drain_delay_secs": 0,
         },
         "database": {"url": database},
-        "api": {"cli": cli, "authorized_parties": people},
+        "api": {"cli": cli},
         "tenancy": {"organizations": "everyone", "admin_groups": ["admin"]},
         "checks": {"unauthenticated_status": options.unauthenticated_status},
         "issuers": [issuer],

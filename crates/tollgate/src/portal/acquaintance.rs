@@ -39,7 +39,7 @@ pub struct Introduction {
 impl Introduction {
     /// Whether the groups make this person an administrator of the platform.
     fn administers(&self, options: &PortalOptions) -> bool {
-        options.admin_groups.iter().any(|group| group.has(Some(&self.issuer), &self.groups))
+        self.groups.iter().any(|group| options.admin_groups.contains(group))
     }
 
     /// The person of this id.
@@ -86,7 +86,7 @@ impl Acquaintances {
             issuer: &who.issuer,
             subject: &who.subject,
             username: &who.username,
-            email: who.email.as_ref().map(|(address, verified)| (address.as_str(), *verified)),
+            email: who.email.as_ref().map(|(address, _)| address.as_str()),
             groups: who.groups_told.then_some(who.groups.as_slice()),
             platform_admin: who.administers(portal.options()),
         };

@@ -5,7 +5,6 @@
 //! the store, with its audit entry and its change → an answer, or a [`problem::Problem`].
 
 mod acquaintance;
-mod admission;
 mod audit;
 pub mod body;
 mod docs;
@@ -45,7 +44,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tollgate_core::groups::IssuerGroup;
 
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -54,7 +52,6 @@ use crate::store::api_keys::KeyPolicy;
 use crate::telemetry::Metrics;
 use crate::views::{CurrentRulebook, TokenCache};
 
-pub use admission::Admission;
 pub use routes::{openapi, router};
 pub use sign_in::SignInView;
 
@@ -67,10 +64,8 @@ pub struct PortalOptions {
     pub body_timeout: Duration,
     /// Requests a minute, per person, and per address that nobody has signed in from.
     pub requests_per_minute: NonZeroU32,
-    /// Which tokens open the API, and which issuers make people.
-    pub admission: Admission,
     /// Whoever is in one of these groups administers the whole deployment.
-    pub admin_groups: Vec<IssuerGroup>,
+    pub admin_groups: Vec<String>,
     /// Whether everybody may make organizations, or administrators of the deployment only.
     pub open_organizations: bool,
     /// How command-line tools sign people in, when the deployment says.

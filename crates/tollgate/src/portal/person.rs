@@ -120,7 +120,6 @@ async fn bearer(parts: &Parts, portal: &Portal) -> Answer<Option<std::sync::Arc<
 }
 
 async fn by_token(token: &VerifiedToken, portal: &Portal, origin: Origin) -> Answer<Person> {
-    portal.options().admission.check(token)?;
     let verified = token.claims.get("email_verified").and_then(Value::as_bool).unwrap_or(false);
     let introduction = Introduction {
         issuer: token.issuer.to_string(),

@@ -46,12 +46,38 @@ pub struct OrganizationAccess {
 /// What somebody is to a project, each of their rights by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Right {
+    /// The strongest of them, as a role in the project.
+    pub role: ProjectRole,
+    /// Whether the project's organization may act.
+    pub organization_state: State,
+    /// The strongest of them without that of the platform.
+    pub by_membership: Option<ProjectRole>,
     member: Option<ProjectRole>,
     organization_admin: bool,
     platform_admin: bool,
 }
 
 impl Right {
+    fn read(
+        (state, member, organization): &RolesRow,
+        platform_admin: bool,
+    ) -> Result<Option<Self>, StoreError> {
+        let member = member.as_deref().map(|text| project_role("project_members", text)).transpose()?;
+        let organization = organization
+            .as_deref()
+            .map(|text| organization_role("organization_members", text))
+            .transpose()?;
+        let Some(role) = role_in_project(member, organization, platform_admin) else { return Ok(None) };
+        Ok(Some(Self {
+            role,
+            organization_state: State::read("organizations", state)?,
+            by_membership: role_in_project(member, organization, false),
+            member,
+            organization_admin: organization == Some(OrganizationRole::Admin),
+            platform_admin,
+        }))
+    }
+
     /// With which authority they act on the project's keys.
     pub fn on_keys(self) -> KeyAuthority {
         if self.platform_admin {
@@ -65,11 +91,6 @@ impl Right {
             Some(ProjectRole::Manager) => KeyAuthority::Manager,
             Some(ProjectRole::Developer | ProjectRole::Viewer) | None => KeyAuthority::Developer,
         }
-    }
-
-    /// Whether they may make keys for themselves even if they are no platform administrator.
-    pub fn outlives_the_platform(self) -> bool {
-        self.organization_admin || self.member >= Some(ProjectRole::Developer)
     }
 }
 
@@ -94,13 +115,6 @@ pub(super) const STATEMENTS: &[&str] =
 
 type RolesRow = (String, Option<String>, Option<String>);
 
-fn role(row: &RolesRow, platform_admin: bool) -> Result<Option<ProjectRole>, StoreError> {
-    let member = row.1.as_deref().map(|text| project_role("project_members", text)).transpose()?;
-    let organization =
-        row.2.as_deref().map(|text| organization_role("organization_members", text)).transpose()?;
-    Ok(role_in_project(member, organization, platform_admin))
-}
-
 impl Store {
     /// The project, if the asker is anything to it. An unknown one and somebody else's are the same.
     ///
@@ -115,12 +129,12 @@ impl Store {
             on!(db, pool => sqlx::query_as(PROJECT).bind(who.person).bind(id).fetch_optional(pool).await)
                 .map_err(|e| failed(&e))?;
         let Some(roles) = roles else { return Ok(None) };
-        let Some(role) = role(&roles, who.platform_admin)? else { return Ok(None) };
+        let Some(right) = Right::read(&roles, who.platform_admin)? else { return Ok(None) };
         let row: Option<ProjectRow> =
             on!(db, pool => sqlx::query_as(FIND_PROJECT).bind(id).fetch_optional(pool).await)
                 .map_err(|e| failed(&e))?;
         let Some(row) = row else { return Ok(None) };
-        let organization_state = State::read("organizations", &roles.0)?;
+        let (role, organization_state) = (right.role, right.organization_state);
         Ok(Some(ProjectAccess { project: Project::from_row(row)?, organization_state, role }))
     }
 
@@ -166,6 +180,17 @@ impl Tx {
         id: &str,
         needed: ProjectRole,
     ) -> Result<(Project, ProjectRole), StoreError> {
+        let (project, right) = self.hold_project_by_right(author, id, needed).await?;
+        Ok((project, right.role))
+    }
+
+    /// As [`Tx::hold_project`], with each right of the author by itself.
+    pub(super) async fn hold_project_by_right(
+        &mut self,
+        author: &Author,
+        id: &str,
+        needed: ProjectRole,
+    ) -> Result<(Project, Right), StoreError> {
         if !IdKind::Project.fits(id) {
             return Err(Refusal::Missing("project").into());
         }
@@ -176,35 +201,11 @@ impl Tx {
         let roles: RolesRow =
             on_tx!(self, conn => sqlx::query_as(PROJECT).bind(&author.id).bind(id).fetch_one(conn).await)
                 .map_err(|e| failed(&e))?;
-        let role = role(&roles, author.platform_admin)?.ok_or(Refusal::Missing("project"))?;
-        if role < needed {
+        let right = Right::read(&roles, author.platform_admin)?.ok_or(Refusal::Missing("project"))?;
+        if right.role < needed {
             return Err(Refusal::ProjectRoleNeeded(needed).into());
         }
-        Ok((project, role))
-    }
-
-    /// What an author is to a held project; `None` when nothing.
-    pub(super) async fn right_in(
-        &mut self,
-        author: &Author,
-        project: &str,
-    ) -> Result<Option<Right>, StoreError> {
-        let (_, member, organization): RolesRow = on_tx!(self, conn => {
-            sqlx::query_as(PROJECT).bind(&author.id).bind(project).fetch_one(conn).await
-        })
-        .map_err(|e| failed(&e))?;
-        let member = member.as_deref().map(|text| project_role("project_members", text)).transpose()?;
-        let organization = organization
-            .as_deref()
-            .map(|text| organization_role("organization_members", text))
-            .transpose()?;
-        let right = Right {
-            member,
-            organization_admin: organization == Some(OrganizationRole::Admin),
-            platform_admin: author.platform_admin,
-        };
-        let none = Right { member: None, organization_admin: false, platform_admin: false };
-        Ok(Some(right).filter(|right| *right != none))
+        Ok((project, right))
     }
 
     /// As [`Tx::hold_project`], for what gives rights or secrets: the right of a platform administrator does not count, and
@@ -218,16 +219,27 @@ impl Tx {
         id: &str,
         needed: ProjectRole,
     ) -> Result<(Project, ProjectRole), StoreError> {
+        let (project, right) = self.hold_project_as_member_by_right(author, id, needed).await?;
+        let own = if author.by_platform_right() { right.by_membership } else { None };
+        Ok((project, own.unwrap_or(right.role)))
+    }
+
+    /// As [`Tx::hold_project_as_member`], with each right of the author by itself.
+    pub(super) async fn hold_project_as_member_by_right(
+        &mut self,
+        author: &Author,
+        id: &str,
+        needed: ProjectRole,
+    ) -> Result<(Project, Right), StoreError> {
         if !author.by_platform_right() {
-            return self.hold_project(author, id, needed).await;
+            return self.hold_project_by_right(author, id, needed).await;
         }
-        let (project, _) = self.hold_project(author, id, ProjectRole::Viewer).await?;
-        let own = self.role_by_membership(id, &author.id).await?;
-        let own = own.ok_or(Refusal::MembershipNeeded("project"))?;
+        let (project, right) = self.hold_project_by_right(author, id, ProjectRole::Viewer).await?;
+        let own = right.by_membership.ok_or(Refusal::MembershipNeeded("project"))?;
         if own < needed {
             return Err(Refusal::ProjectRoleNeeded(needed).into());
         }
-        Ok((project, own))
+        Ok((project, right))
     }
 
     /// As [`Tx::hold_organization`], without the right of a platform administrator: see [`Tx::hold_project_as_member`].
@@ -263,7 +275,7 @@ impl Tx {
         let roles: Option<RolesRow> =
             on_tx!(self, conn => sqlx::query_as(PROJECT).bind(person).bind(project).fetch_optional(conn).await)
                 .map_err(|e| failed(&e))?;
-        roles.map_or(Ok(None), |roles| role(&roles, false))
+        roles.map_or(Ok(None), |roles| Ok(Right::read(&roles, false)?.map(|right| right.role)))
     }
 
     /// Locks an organization until the end of this unit of work, for an author who has at least the role `needed` in it.

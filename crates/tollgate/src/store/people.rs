@@ -30,8 +30,6 @@ pub struct Person {
     pub username: String,
     /// Their address, if the issuer tells it.
     pub email: Option<String>,
-    /// Whether their issuer says that the address is theirs.
-    pub email_verified: bool,
     /// Whether they and their keys may act.
     pub state: State,
     /// Why they are suspended, when the issuer's directory said so. None: an administrator did it, or they are not.
@@ -63,7 +61,7 @@ pub struct Contact<'a> {
     /// The name there; the subject when there is none.
     pub username: &'a str,
     /// The address.
-    pub email: Option<(&'a str, bool)>,
+    pub email: Option<&'a str>,
     /// The groups. `None` when this login or token says nothing about groups, which is not the same as having none.
     pub groups: Option<&'a [String]>,
     /// Whether those groups make them an administrator of the platform; of no account without groups.
@@ -97,27 +95,14 @@ impl SuspensionCause {
     }
 }
 
-type PersonRow = (
-    String,
-    String,
-    String,
-    String,
-    Option<String>,
-    Option<bool>,
-    String,
-    Option<String>,
-    i64,
-    i64,
-    i64,
-    i64,
-    Option<i64>,
-);
+type PersonRow =
+    (String, String, String, String, Option<String>, String, Option<String>, i64, i64, i64, i64, Option<i64>);
 
 /// The columns of a row of people.
 macro_rules! columns {
     () => {
-        "id, issuer, subject, username, email, email_verified, state, suspended_because, version, created_at, updated_at, \
-         last_seen_at, platform_admin_at"
+        "id, issuer, subject, username, email, state, suspended_because, version, created_at, updated_at, last_seen_at, \
+         platform_admin_at"
     };
 }
 
@@ -125,16 +110,16 @@ const FIND_BY_SUBJECT: &str =
     concat!("SELECT ", columns!(), " FROM people WHERE issuer = $1 AND subject = $2");
 const FIND: &str = concat!("SELECT ", columns!(), " FROM people WHERE id = $1");
 const LIST: &str = concat!("SELECT ", columns!(), " FROM people WHERE id > $1 ORDER BY id LIMIT $2");
-const INSERT: &str = "INSERT INTO people (id, issuer, subject, username, email, email_verified, state, version, \
-     created_at, updated_at, last_seen_at) VALUES ($1, $2, $3, $4, $5, $6, 'active', 1, $7, $7, $7) \
+const INSERT: &str = "INSERT INTO people (id, issuer, subject, username, email, state, version, created_at, \
+     updated_at, last_seen_at) VALUES ($1, $2, $3, $4, $5, 'active', 1, $6, $6, $6) \
      ON CONFLICT (issuer, subject) DO NOTHING";
 const HOLD: &str = concat!(
     "UPDATE people SET last_seen_at = CASE WHEN last_seen_at < $1 THEN $1 ELSE last_seen_at END WHERE id = $2 RETURNING ",
     columns!()
 );
 const UPDATE: &str = concat!(
-    "UPDATE people SET username = $1, email = $2, email_verified = $3, state = $4, suspended_because = $5, \
-     version = version + 1, updated_at = $6 WHERE id = $7 RETURNING ",
+    "UPDATE people SET username = $1, email = $2, state = $3, suspended_because = $4, version = version + 1, \
+     updated_at = $5 WHERE id = $6 RETURNING ",
     columns!()
 );
 const STANDING: &str =
@@ -155,21 +140,8 @@ const FIRST_PROJECT: &str = "personal";
 
 impl Person {
     fn from_row(row: PersonRow) -> Result<Self, StoreError> {
-        let (
-            id,
-            issuer,
-            subject,
-            username,
-            email,
-            verified,
-            state,
-            because,
-            version,
-            created,
-            updated,
-            seen,
-            admin,
-        ) = row;
+        let (id, issuer, subject, username, email, state, because, version, created, updated, seen, admin) =
+            row;
         let state = State::read("people", &state)?;
         // A release that knew no causes may have left one with somebody whom it let act again.
         let because = because.filter(|_| state == State::Suspended);
@@ -179,7 +151,6 @@ impl Person {
             subject,
             username,
             email,
-            email_verified: verified == Some(true),
             state,
             suspended_because: because.as_deref().map(SuspensionCause::read).transpose()?,
             version,
@@ -197,9 +168,8 @@ impl Person {
         if contact.username != contact.subject {
             person.username = kept(contact.username);
         }
-        if let Some((email, verified)) = contact.email {
+        if let Some(email) = contact.email {
             person.email = Some(kept(email));
-            person.email_verified = verified;
         }
         person
     }
@@ -331,11 +301,10 @@ impl Tx {
             bytes
         };
         let id = IdKind::Person.make(origin.at, part(0));
-        let (username, email) = (kept(contact.username), contact.email.map(|(email, _)| kept(email)));
-        let verified = contact.email.is_some_and(|(_, verified)| verified);
+        let (username, email) = (kept(contact.username), contact.email.map(kept));
         let made = on_tx!(self, conn => {
             let insert = sqlx::query(INSERT).bind(&id).bind(contact.issuer).bind(contact.subject);
-            let insert = insert.bind(&username).bind(&email).bind(verified).bind(origin.at.as_millis());
+            let insert = insert.bind(&username).bind(&email).bind(origin.at.as_millis());
             insert.execute(conn).await.map(|done| done.rows_affected())
         })
         .map_err(|e| failed(&e))?;
@@ -439,7 +408,7 @@ impl Tx {
         after: &Person,
     ) -> Result<Person, StoreError> {
         let row: PersonRow = on_tx!(self, conn => {
-            let update = sqlx::query_as(UPDATE).bind(&after.username).bind(&after.email).bind(after.email_verified);
+            let update = sqlx::query_as(UPDATE).bind(&after.username).bind(&after.email);
             let update = update.bind(after.state.as_str()).bind(after.suspended_because.map(SuspensionCause::as_str));
             let update = update.bind(author.at().as_millis()).bind(&before.id);
             update.fetch_one(conn).await

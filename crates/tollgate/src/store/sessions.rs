@@ -32,7 +32,7 @@ pub struct NewSession {
     /// Whether the issuer has verified the person's e-mail address.
     pub email_verified: bool,
     /// When the person last proved who they are (`auth_time`).
-    pub authenticated_at: Option<Timestamp>,
+    pub authenticated_at: Timestamp,
     /// Now.
     pub created_at: Timestamp,
     /// When it ends whatever happens.
@@ -57,7 +57,7 @@ pub struct Session {
     /// The person's groups as of the login.
     pub groups: Vec<String>,
     /// When the person last proved who they are.
-    pub authenticated_at: Option<Timestamp>,
+    pub authenticated_at: Timestamp,
     /// When it began.
     pub created_at: Timestamp,
     /// When it was last used, to half a minute.
@@ -101,10 +101,6 @@ impl Alive {
         self.now.as_millis().saturating_sub(idle)
     }
 }
-
-/// What the column holds when the issuer did not say when the person proved who they are: so long ago that it is never recent,
-/// for the release before as well.
-const UNSAID: i64 = 0;
 
 const INSERT: &str = "INSERT INTO sessions (digest, id, person_id, issuer, sid, groups, email_verified, authenticated_at, \
      created_at, last_seen_at, expires_at, address, user_agent) \
@@ -185,7 +181,7 @@ impl TryFrom<Row> for Session {
             issuer: row.issuer,
             sid: row.sid,
             groups,
-            authenticated_at: Some(row.authenticated_at).filter(|millis| *millis != UNSAID).map(at),
+            authenticated_at: at(row.authenticated_at),
             created_at: at(row.created_at),
             last_seen_at: at(row.last_seen_at),
             expires_at: at(row.expires_at),
@@ -260,7 +256,7 @@ impl Tx {
         on_tx!(self, conn => {
             let insert = sqlx::query(INSERT)
                 .bind(new.digest.as_str()).bind(&new.id).bind(&new.person_id).bind(&new.issuer).bind(&new.sid)
-                .bind(&groups).bind(new.email_verified).bind(new.authenticated_at.map_or(UNSAID, Timestamp::as_millis)).bind(new.created_at.as_millis())
+                .bind(&groups).bind(new.email_verified).bind(new.authenticated_at.as_millis()).bind(new.created_at.as_millis())
                 .bind(new.expires_at.as_millis()).bind(&new.address).bind(&new.user_agent);
             insert.execute(conn).await.map(drop)
         })

@@ -9,9 +9,8 @@ use tollgate_core::identity::{Fact, IdentityHeaders};
 use tollgate_core::policy::Policy;
 
 pub use self::issuers::{IssuerLocation, IssuerPlan};
-use super::groups;
 use super::problem::Problem;
-use super::settings::{CredentialFormName, Settings, UnverifiedEmail};
+use super::settings::{CredentialFormName, Settings};
 use super::validate::header_name;
 
 /// What the settings mean.
@@ -29,12 +28,11 @@ pub struct Compiled {
 /// Every problem that was found; they have paths and no places.
 pub fn compile(settings: &Settings) -> Result<Compiled, Vec<Problem>> {
     let mut problems = Vec::new();
-    let routes = routes::compile(settings, &mut problems);
+    let routes = routes::compile(&settings.routes, &settings.models, &mut problems);
     let issuers = issuers::compile(settings, &mut problems);
     let credential_headers = credential_headers(settings, &mut problems);
     let identity = identity(settings, &credential_headers, &mut problems);
     key_lifetimes(settings, &mut problems);
-    people(settings, &mut problems);
     let models = models::rules(&settings.models, &credential_headers, &identity, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
@@ -73,24 +71,6 @@ fn credential_headers(settings: &Settings, problems: &mut Vec<Problem>) -> Vec<C
     all
 }
 
-/// Whose people there are, and who of them administers the deployment.
-fn people(settings: &Settings, problems: &mut Vec<Problem>) {
-    let names = groups::issuer_names(settings);
-    for (at, issuer) in settings.api.issuers.iter().flatten().enumerate() {
-        if !names.contains(&issuer.as_str()) {
-            problems.push(Problem::new(format!("api.issuers[{at}]"), groups::unknown(issuer, &names)));
-        }
-    }
-    if let Some(login) = &settings.portal.login
-        && names.contains(&login.issuer.as_str())
-        && !groups::people_issuers(settings).contains(&login.issuer.as_str())
-    {
-        let text = format!("'{}' is not in api.issuers, so that its logins would open nothing", login.issuer);
-        problems.push(Problem::new("portal.login.issuer", text));
-    }
-    groups::admin_groups(settings, problems);
-}
-
 fn key_lifetimes(settings: &Settings, problems: &mut Vec<Problem>) {
     let keys = &settings.keys;
     if let (Some(max), Some(default)) = (keys.max_lifetime_days, keys.default_lifetime_days)
@@ -122,9 +102,7 @@ fn identity(
     credentials: &[CredentialHeader],
     problems: &mut Vec<Problem>,
 ) -> IdentityHeaders {
-    let mut headers = IdentityHeaders::default()
-        .with_compatibility(settings.identity.compatibility)
-        .with_unverified_email(settings.identity.unverified_email == UnverifiedEmail::Send);
+    let mut headers = IdentityHeaders::default().with_compatibility(settings.identity.compatibility);
     let mut names: Vec<String> = Vec::new();
     for fact in Fact::ALL {
         let path = || format!("identity.headers.{}", fact.as_str());

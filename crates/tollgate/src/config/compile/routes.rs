@@ -4,22 +4,20 @@ use std::collections::HashSet;
 use std::thread;
 
 use tollgate_core::condition::Condition;
-use tollgate_core::groups::IssuerGroup;
 use tollgate_core::route::{ClaimsRequirement, HostPattern, PathPattern, Requirement, Route};
 
 use super::models::of_route;
-use crate::config::groups;
 use crate::config::problem::Problem;
-use crate::config::settings::{
-    Access, AccessWord, ClaimsAccess, GroupSettings, PathSettings, RouteSettings, Settings,
-};
+use crate::config::settings::{Access, AccessWord, ClaimsAccess, ModelSettings, PathSettings, RouteSettings};
 
 /// The parser of conditions recurses before it can measure the depth; this bounds what a hostile line could reach.
 const CONDITION_STACK_BYTES: usize = 64 << 20;
 
-pub(super) fn compile(whole: &Settings, problems: &mut Vec<Problem>) -> Vec<Route> {
-    let (settings, models) = (&whole.routes, &whole.models);
-    let issuers = groups::issuer_names(whole);
+pub(super) fn compile(
+    settings: &[RouteSettings],
+    models: &ModelSettings,
+    problems: &mut Vec<Problem>,
+) -> Vec<Route> {
     let mut conditions = compile_conditions(settings).into_iter();
     let mut names = HashSet::new();
     let mut routes = Vec::with_capacity(settings.len());
@@ -44,8 +42,7 @@ pub(super) fn compile(whole: &Settings, problems: &mut Vec<Problem>) -> Vec<Rout
             }
         }
         let condition = conditions.next().flatten();
-        let requirement =
-            requirement((&route.access, &issuers), condition, &format!("{path}.access"), problems);
+        let requirement = requirement(&route.access, condition, &format!("{path}.access"), problems);
         routes.push(Route {
             name: route.name.clone(),
             policy: route.policy.clone(),
@@ -82,7 +79,7 @@ fn collect<S, T, E: ToString>(
 }
 
 fn requirement(
-    (access, issuers): (&Access, &[&str]),
+    access: &Access,
     condition: Option<Result<Condition, String>>,
     path: &str,
     problems: &mut Vec<Problem>,
@@ -93,7 +90,8 @@ fn requirement(
         Access::Claims(claims) => claims,
     };
     if *claims == ClaimsAccess::default() {
-        let text = "asks for nothing; give issuers, groups_any, groups_all or condition, or write `access: authenticated`";
+        let text =
+            "asks for nothing; give groups_any, groups_all or condition, or write `access: authenticated`";
         problems.push(Problem::new(path, text));
     }
     if claims.groups_any.as_ref().is_some_and(Vec::is_empty) {
@@ -108,33 +106,11 @@ fn requirement(
         Some(Ok(condition)) => Some(condition),
         None => None,
     };
-    for (at, name) in claims.issuers.iter().flatten().enumerate() {
-        if !issuers.contains(&name.as_str()) {
-            problems.push(Problem::new(format!("{path}.issuers[{at}]"), groups::unknown(name, issuers)));
-        }
-    }
-    let meant: Vec<&str> = match &claims.issuers {
-        Some(named) => named.iter().map(String::as_str).collect(),
-        None => issuers.to_vec(),
-    };
-    let listed = claims.issuers.is_some();
-    let mut all = |key: &str, names: &[GroupSettings]| -> Vec<IssuerGroup> {
-        let each = names.iter().enumerate();
-        each.filter_map(|(at, group)| match group {
-            // The operator has said whose groups are meant.
-            GroupSettings::Bare(group) if listed => {
-                Some(IssuerGroup::new(meant.iter().map(|issuer| (*issuer).to_owned()).collect(), group))
-            }
-            group => groups::read(group, &meant, &format!("{path}.{key}[{at}]"), problems),
-        })
-        .collect()
-    };
-    Requirement::Claims(Box::new(ClaimsRequirement {
-        issuers: claims.issuers.clone(),
-        any_group: claims.groups_any.as_ref().map(|names| all("groups_any", names)),
-        all_groups: all("groups_all", &claims.groups_all),
+    Requirement::Claims(ClaimsRequirement {
+        any_group: claims.groups_any.clone(),
+        all_groups: claims.groups_all.clone(),
         condition,
-    }))
+    })
 }
 
 /// One entry a route; all are compiled on one thread with a deep stack.

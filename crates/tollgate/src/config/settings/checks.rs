@@ -65,19 +65,6 @@ pub struct IdentitySettings {
     pub headers: IdentityHeaderNames,
     /// Also send the names that backends of older gateways read: `x-account-id`, `x-project-id`, `x-api-key-id`.
     pub compatibility: bool,
-    /// Whether an e-mail address is sent of which the issuer does not say that it is verified (`email_verified`).
-    pub unverified_email: UnverifiedEmail,
-}
-
-/// What becomes of an e-mail address of which the issuer does not say that it is verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum UnverifiedEmail {
-    /// It is not sent.
-    #[default]
-    Drop,
-    /// It is sent like any other.
-    Send,
 }
 
 /// The header of each fact.

@@ -10,7 +10,7 @@ pub struct KeySettings {
     /// Keys that one project may have. Revoked keys and keys past their time do not count.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_per_project: u32,
-    /// Days after which a key's secret ends at the latest, counted from when it was made or rotated. `null`: any, or
+    /// Days after which a key's secret ends at the latest, counted from when it was made or rotated. Without it: any, or
     /// never.
     #[schemars(range(min = 1, max = 36_500))]
     pub max_lifetime_days: Option<u32>,
@@ -31,7 +31,7 @@ impl Default for KeySettings {
     fn default() -> Self {
         Self {
             max_per_project: 1000,
-            max_lifetime_days: Some(365),
+            max_lifetime_days: None,
             default_lifetime_days: None,
             poll_ms: 1000,
             max_stale_secs: 86_400,

@@ -6,7 +6,6 @@
 mod address;
 mod checks;
 mod directory;
-mod group;
 mod issuer;
 mod keys;
 mod login;
@@ -22,10 +21,9 @@ use serde::{Deserialize, Serialize};
 pub use self::address::{ClientAddress, Listen, Network};
 pub use self::checks::{
     CheckSettings, CredentialFormName, CredentialHeaderSettings, CredentialSettings, IdentityHeaderNames,
-    IdentitySettings, TokenCacheSettings, UnauthenticatedStatusSetting, UnverifiedEmail,
+    IdentitySettings, TokenCacheSettings, UnauthenticatedStatusSetting,
 };
 pub use self::directory::{DirectoryKind, DirectorySettings};
-pub use self::group::{GroupSettings, IssuerGroupSettings};
 pub use self::issuer::{
     AlgorithmName, AnyWord, AudienceSettings, ClaimSettings, ClaimValue, IssuerSettings, OAuth2Settings,
 };

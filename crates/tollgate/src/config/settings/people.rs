@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DirectorySettings, GroupSettings, Network};
+use super::{DirectorySettings, Network};
 
 /// The REST API, on `server.http`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,18 +21,6 @@ pub struct ApiSettings {
     /// without it is then not enough. 0: a token is proof enough.
     #[schemars(range(min = 0, max = 2_592_000))]
     pub reauthenticate_after_secs: u64,
-    /// The issuers whose tokens and logins open the API, and so make people, by their names in `issuers`. Without it: all.
-    #[schemars(length(min = 1))]
-    pub issuers: Option<Vec<String>>,
-    /// Values of `aud` of which a token of the API has one, beside what its issuer asks for. Without it: every good token will
-    /// do.
-    #[schemars(length(min = 1))]
-    pub audiences: Option<Vec<String>>,
-    /// Clients (`azp`, else `client_id`) whose tokens open the API, such as the one of `tollgate login`. Without it: all.
-    #[schemars(length(min = 1))]
-    pub authorized_parties: Option<Vec<String>>,
-    /// Scopes that a token of the API has, all of them.
-    pub scopes: Vec<String>,
     /// How command-line tools sign people in; without it `tollgate login` has to be told.
     pub cli: Option<CliSettings>,
     /// Secret scanners that report keys which they found in public.
@@ -83,10 +71,8 @@ fn default_scopes() -> Vec<String> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenancySettings {
-    /// Groups whose members administer the whole deployment, each with its issuer. A bare name will do where one issuer alone
-    /// makes people.
-    #[schemars(extend("x-hint" = "write a group as {issuer: NAME, group: NAME}"))]
-    pub admin_groups: Vec<GroupSettings>,
+    /// Groups whose members administer the whole deployment.
+    pub admin_groups: Vec<String>,
     /// Who may make organizations.
     pub organizations: OrganizationMakers,
     /// Issuers' directories, which are asked whether people are still there.
@@ -111,10 +97,6 @@ impl Default for ApiSettings {
             requests_per_minute: 600,
             trusted_proxies: Vec::new(),
             reauthenticate_after_secs: 0,
-            issuers: None,
-            audiences: None,
-            authorized_parties: None,
-            scopes: Vec::new(),
             cli: None,
             secret_scanning: SecretScanningSettings::default(),
         }

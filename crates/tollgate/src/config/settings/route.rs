@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::UnauthenticatedStatusSetting;
-use super::group::GroupSettings;
 use super::models::ModelPolicySettings;
 
 /// One rule.
@@ -29,10 +28,9 @@ pub struct RouteSettings {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub methods: Option<Vec<String>>,
-    /// What is asked of the caller: `public`, `authenticated`, or rights (`issuers`, `groups_any`, `groups_all`,
-    /// `condition`).
+    /// What is asked of the caller: `public`, `authenticated`, or rights (`groups_any`, `groups_all`, `condition`).
     #[schemars(extend(
-        "x-hint" = "write `public`, `authenticated`, or a mapping with issuers, groups_any, groups_all or condition"
+        "x-hint" = "write `public`, `authenticated`, or a mapping with groups_any, groups_all or condition"
     ))]
     pub access: Access,
     /// Whether the backend gets the caller's credential too.
@@ -97,14 +95,11 @@ pub enum AccessWord {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClaimsAccess {
-    /// Callers of these issuers alone, by their names in `issuers`; a bare name of a group then means a group of theirs.
+    /// At least one of these groups or roles.
     #[schemars(length(min = 1))]
-    pub issuers: Option<Vec<String>>,
-    /// At least one of these groups or roles: bare names where one issuer alone is meant, else `{issuer, group}`.
-    #[schemars(length(min = 1))]
-    pub groups_any: Option<Vec<GroupSettings>>,
-    /// All of these groups or roles, written likewise.
-    pub groups_all: Vec<GroupSettings>,
+    pub groups_any: Option<Vec<String>>,
+    /// All of these groups or roles.
+    pub groups_all: Vec<String>,
     /// A CEL expression over `claims`, `caller` and `request` that must be true.
     pub condition: Option<String>,
 }

@@ -243,7 +243,7 @@ issuers:
   - {{name: b, issuer: 'https://b.example', audiences: any, jwks_file: {jwks:?}}}
 routes:
   - {{name: one, hosts: ['*.example'], paths: [{{exact: /a}}], access: public, unauthenticated_status: 403}}
-  - {{name: two, paths: [{{prefix: /}}], methods: [GET], access: {{groups_any: [{{issuer: a, group: g}}], condition: 'true'}}}}
+  - {{name: two, paths: [{{prefix: /}}], methods: [GET], access: {{groups_any: [g], condition: 'true'}}}}
 "
     );
     let loaded = load_text(&text).unwrap();

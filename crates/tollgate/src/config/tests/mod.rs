@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad;
-mod groups;
 mod layers;
 mod reference;
 mod watching;

@@ -120,7 +120,6 @@ fn with_examples() -> String {
             "login: null",
             "clients: []",
             "directories: []",
-            "admin_groups: []",
             "keys: []",
             "cli: null",
         ]

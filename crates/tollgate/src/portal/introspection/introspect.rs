@@ -38,18 +38,11 @@ async fn introspect(portal: &Portal, form: &Parameters) -> Result<Value, Refusal
     let text = form.get("token").ok_or(Refusal::Request("'token' is missing"))?;
     let from = form.get("client_address").map(str::parse::<IpAddr>).transpose();
     let from = from.map_err(|_| Refusal::Request("'client_address' is not an IP address"))?;
-    let Some(caller) = caller(portal, text).await? else { return Ok(json!({"active": false})) };
-    // What a backend may be told of an address is the same whichever way it learns it.
-    let email = portal.rulebook().borrow().policy.identity.email(&caller).map(str::to_owned);
-    let mut answer = match &caller {
-        Caller::User(token) => about_token(token),
-        Caller::Key(key) if may_be_used(key, from, form.get("route")) => about_key(key),
-        Caller::Key(_) => return Ok(json!({"active": false})),
-    };
-    if let Some(email) = email {
-        answer["email"] = email.into();
-    }
-    Ok(answer)
+    Ok(match caller(portal, text).await? {
+        Some(Caller::User(token)) => about_token(&token),
+        Some(Caller::Key(key)) if may_be_used(&key, from, form.get("route")) => about_key(&key),
+        Some(Caller::Key(_)) | None => json!({"active": false}),
+    })
 }
 
 /// A key that is narrowed to networks or routes is good from and for those alone. Who asks without saying from where, or for
@@ -86,6 +79,7 @@ fn about_token(token: &VerifiedToken) -> Value {
         ("nbf", token.not_before.map(seconds)),
         ("jti", token.token_id.clone().map(Value::from)),
         ("sid", token.session_id.clone().map(Value::from)),
+        ("email", token.email.clone().map(Value::from)),
     ] {
         if let Some(value) = value {
             answer[name] = value;
@@ -111,6 +105,7 @@ fn about_key(key: &KeyRecord) -> Value {
     for (name, value) in [
         ("exp", key.expires_at.map(|at| Value::from(at.as_secs()))),
         ("iat", key.id.made_at().map(|at| Value::from(at.as_secs()))),
+        ("email", key.owner.email.clone().map(Value::from)),
     ] {
         if let Some(value) = value {
             answer[name] = value;

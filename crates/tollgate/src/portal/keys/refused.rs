@@ -13,8 +13,7 @@ pub fn problem(refusal: KeyRefusal) -> Problem {
         | Refused::DisabledAbove { .. }
         | Refused::PastBound { .. }
         | Refused::OwnKeys
-        | Refused::ForAnotherPerson
-        | Refused::NotAMember => Problem::new(Code::Forbidden, sentence(&text)),
+        | Refused::ForAnotherPerson => Problem::new(Code::Forbidden, sentence(&text)),
         Refused::ProjectSuspended
         | Refused::OrganizationSuspended
         | Refused::OwnerSuspended

@@ -18,8 +18,6 @@ use crate::store::{self, SecretDigest};
 
 /// Seconds from here to the way back.
 pub const LIFETIME_SECS: u64 = 600;
-/// How old a proof may be at a usual login: as good as any age, but `max_age` obliges the issuer to say when it was.
-const LONG_AGO_SECS: u64 = 365 * 86_400;
 
 /// `GET /login?next=/path`, and `&again=true` to prove anew who one is.
 pub async fn show(
@@ -65,8 +63,6 @@ async fn begin(portal: &Portal, origin: &Origin, headers: &HeaderMap, query: &st
         // `max_age` obliges the issuer to say when (OpenID Connect Core section 3.1.2.1); zero where no bound is set.
         let max_age = options.reauthenticate_after.map_or(0, |bound| bound.as_secs());
         request = request.add_extra_param("prompt", "login").add_extra_param("max_age", max_age.to_string());
-    } else if options.reauthenticate_after.is_some() {
-        request = request.add_extra_param("max_age", LONG_AGO_SECS.to_string());
     }
     let (target, _) = request.url();
     let mut response = see_other(target.as_str())?;

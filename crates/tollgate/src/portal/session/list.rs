@@ -22,7 +22,7 @@ pub struct SessionView {
     pub current: bool,
     /// When the person last proved who they are.
     #[schema(format = DateTime)]
-    pub authenticated_at: Option<String>,
+    pub authenticated_at: String,
     /// When it began.
     #[schema(format = DateTime)]
     pub created_at: String,
@@ -85,7 +85,7 @@ fn view(session: Session, current: Option<&str>) -> SessionView {
     SessionView {
         current: current == Some(session.id.as_str()),
         id: session.id,
-        authenticated_at: session.authenticated_at.map(rfc3339),
+        authenticated_at: rfc3339(session.authenticated_at),
         created_at: rfc3339(session.created_at),
         last_seen_at: rfc3339(session.last_seen_at),
         expires_at: rfc3339(session.expires_at),

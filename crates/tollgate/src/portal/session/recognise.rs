@@ -39,7 +39,7 @@ pub async fn recognise(parts: &Parts, portal: &Portal, origin: Origin) -> Answer
         csrf::check(&parts.headers, secret, &login.options.public_url, None)?;
     }
     let context = SessionContext { id: owned.session.id.clone(), csrf_token: csrf::token(secret) };
-    let authenticated_at = owned.session.authenticated_at;
+    let authenticated_at = Some(owned.session.authenticated_at);
     Ok(Some(Person { session: Some(context), authenticated_at, ..owner(owned, portal, origin) }))
 }
 

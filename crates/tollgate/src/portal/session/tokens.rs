@@ -73,8 +73,8 @@ pub struct Arrival {
     pub who: Introduction,
     /// The issuer's session.
     pub sid: Option<String>,
-    /// When they last proved who they are, if the issuer says so.
-    pub authenticated_at: Option<Timestamp>,
+    /// When they last proved who they are.
+    pub authenticated_at: Timestamp,
 }
 
 /// Why a token of the issuer was not believed.
@@ -164,22 +164,16 @@ pub async fn exchange(
     })
 }
 
-/// When the person last proved who they are, as the issuer says (`auth_time`): who came by the issuer's own session proved
-/// nothing at the moment of the login. Never later than now, and not before the moment from which on a new proof was asked
-/// for.
-fn proven_at(
-    id: &IdToken,
-    begun: &store::Login,
-    now: Timestamp,
-    leeway_secs: u32,
-) -> Answer<Option<Timestamp>> {
+/// When the person last proved who they are: as the issuer says (`auth_time`), else the moment of the login. Never later than
+/// now, and not before the moment from which on a new proof was asked for.
+fn proven_at(id: &IdToken, begun: &store::Login, now: Timestamp, leeway_secs: u32) -> Answer<Timestamp> {
     let Some(after) = begun.authenticated_after else {
-        return Ok(id.authenticated_at.map(|at| at.min(now)));
+        return Ok(id.authenticated_at.or(id.who.issued_at).unwrap_or(now).min(now));
     };
     // `auth_time` has whole seconds.
     let after = Timestamp::from_secs(after.as_secs()).plus_secs(-i64::from(leeway_secs));
     match id.authenticated_at {
-        Some(at) if at >= after => Ok(Some(at.min(now))),
+        Some(at) if at >= after => Ok(at.min(now)),
         Some(_) => {
             tracing::warn!("the issuer was asked for a new proof of who the person is, and gave an old one");
             Err(not_anew("The issuer did not ask you anew who you are. Log out there, and log in again."))

@@ -103,25 +103,6 @@ async fn a_key_with_everything_that_stands_behind_it() {
 }
 
 #[tokio::test]
-async fn an_address_is_told_only_when_the_issuer_has_verified_it() {
-    let api = Api::watching().await;
-    let project = project(&api).await;
-    let made = key(&api, &project, json!({"name": "a"})).await;
-    let secret = made["secret"].as_str().unwrap();
-    for verified in [true, false] {
-        let token = api.token_with("alice", &json!({"email_verified": verified}));
-        assert_eq!(api.get("/me", &token).await.status, 200);
-        let told = if verified { json!("alice@example.com") } else { Value::Null };
-        assert_eq!(introspect(&api, &token, "").await["email"], told);
-        let begun = Instant::now();
-        while introspect(&api, secret, "").await["email"] != told {
-            assert!(begun.elapsed() < PATIENCE, "the key's owner does not follow");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
-#[tokio::test]
 async fn whatever_is_not_good_is_not_active_and_no_more_is_said() {
     let api = Api::watching().await;
     let project = project(&api).await;

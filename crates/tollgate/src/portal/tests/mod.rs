@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod access;
-mod admission;
 mod backchannel;
 mod consent;
 mod endings;

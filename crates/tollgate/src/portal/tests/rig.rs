@@ -10,7 +10,6 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tollgate_core::groups::IssuerGroup;
 use tollgate_core::jwt::{Algorithm, Audiences, IssuerRules};
 use tollgate_core::key_life::KeyLifetimes;
 use tollgate_core::models::RouteModels;
@@ -24,7 +23,7 @@ use super::secret_scanning::SCANNER;
 use crate::clock::Clock;
 use crate::entropy::SystemEntropy;
 use crate::portal::introspection::IntrospectionClient;
-use crate::portal::{Admission, Portal, PortalOptions, PortalParts, router};
+use crate::portal::{Portal, PortalOptions, PortalParts, router};
 use crate::store::api_keys::KeyPolicy;
 use crate::store::{Store, StoreOptions};
 use crate::telemetry::Metrics;
@@ -141,8 +140,7 @@ pub fn options() -> PortalOptions {
         max_body_bytes: 65_536,
         body_timeout: Duration::from_secs(5),
         requests_per_minute: 100_000.try_into().unwrap(),
-        admission: Admission::default(),
-        admin_groups: vec![IssuerGroup::of("one", ADMINS)],
+        admin_groups: vec![ADMINS.into()],
         open_organizations: false,
         keys: KeyPolicy { max_per_project: 100, lifetimes: KeyLifetimes::default() },
         trusted_proxies: vec![],

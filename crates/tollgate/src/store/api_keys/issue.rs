@@ -49,9 +49,8 @@ pub struct NewApiKey {
 const PERSON: &str = "SELECT state FROM people WHERE id = $1";
 const ACCOUNT: &str =
     "SELECT state FROM service_accounts WHERE project_id = $1 AND id = $2 AND state <> 'deleted'";
-const ORGANIZATION: &str = "SELECT state FROM organizations WHERE id = $1";
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[PERSON, ACCOUNT, ORGANIZATION];
+pub(super) const STATEMENTS: &[&str] = &[PERSON, ACCOUNT];
 
 impl KeyPolicy {
     /// When a key ends whose secret was made at `made`.
@@ -63,6 +62,16 @@ impl KeyPolicy {
     ) -> Result<Option<Timestamp>, KeyRefusal> {
         let in_days = matches!(life, LifeWish::Days(_));
         self.lifetimes.grant(life, made, now).map_err(|error| KeyRefusal::Life { error, in_days })
+    }
+}
+
+/// Whether project and organization may act.
+pub(super) fn must_act(project: &Project, right: Right) -> Result<(), Refusal> {
+    match (project.state, right.organization_state) {
+        (State::Active, State::Active) => Ok(()),
+        (State::Active, State::Suspended) => Err(KeyRefusal::OrganizationSuspended.into()),
+        (State::Suspended, _) => Err(KeyRefusal::ProjectSuspended.into()),
+        (State::Deleted, _) | (State::Active, State::Deleted) => Err(Refusal::Missing("project")),
     }
 }
 
@@ -81,14 +90,11 @@ impl Tx {
             KeyOwner::Person(_) => ProjectRole::Developer,
             KeyOwner::ServiceAccount(_) => ProjectRole::Manager,
         };
-        let (project, _) = self.hold_project_as_member(author, &new.project_id, needed).await?;
-        self.must_act(&project).await?;
+        let (project, right) = self.hold_project_as_member_by_right(author, &new.project_id, needed).await?;
+        must_act(&project, right)?;
         if let KeyOwner::Person(person) = &new.owner {
             if author.kind != ActorKind::Person || *person != author.id {
                 return Err(KeyRefusal::ForAnotherPerson.into());
-            }
-            if !self.right_in(author, &project.id).await?.is_some_and(Right::outlives_the_platform) {
-                return Err(KeyRefusal::NotAMember.into());
             }
         }
         self.owner_must_act(&project, &new.owner).await?;
@@ -98,22 +104,6 @@ impl Tx {
         let key = self.insert_key(new, expires_at, (&author.id, now)).await?;
         self.audit(entry(author, "key.create", None, &key));
         Ok(key)
-    }
-
-    /// Whether project and organization may act.
-    pub(super) async fn must_act(&mut self, project: &Project) -> Result<(), StoreError> {
-        if project.state != State::Active {
-            return Err(KeyRefusal::ProjectSuspended.into());
-        }
-        let organization: String = on_tx!(self, conn => {
-            sqlx::query_scalar(ORGANIZATION).bind(&project.organization_id).fetch_one(conn).await
-        })
-        .map_err(|e| failed(&e))?;
-        match State::read("organizations", &organization)? {
-            State::Active => Ok(()),
-            State::Suspended => Err(KeyRefusal::OrganizationSuspended.into()),
-            State::Deleted => Err(Refusal::Missing("project").into()),
-        }
     }
 
     /// Whether the person or service account exists and may act.

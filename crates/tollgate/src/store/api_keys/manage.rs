@@ -9,9 +9,10 @@ use tollgate_core::key_limits::{KeyName, Metadata, Tags};
 use tollgate_core::tenancy::ProjectRole;
 
 use super::audited::entry;
-use super::issue::KeyPolicy;
+use super::issue::{KeyPolicy, must_act};
 use super::switch::{KeySwitch, Switcher};
 use super::{ApiKey, KeyChange, KeyFilter, KeyOwner, KeyRefusal, Revocation};
+use crate::store::access::Right;
 use crate::store::tx::Tx;
 use crate::store::{ActorKind, Author, FreshAuthor, Project, Refusal, StoreError};
 
@@ -38,6 +39,7 @@ pub struct KeyEdit {
 /// A key that its author may change, held until the end of the unit of work.
 struct Held {
     project: Project,
+    right: Right,
     key: ApiKey,
     authority: KeyAuthority,
     /// Whether the key acts for the author.
@@ -83,15 +85,14 @@ impl Held {
 impl Tx {
     /// A key that the author may change: their own as a developer, any as a manager.
     async fn hold_key_of(&mut self, author: &Author, (project, id): KeyPath<'_>) -> Result<Held, StoreError> {
-        let (project, _) = self.hold_project(author, project, ProjectRole::Developer).await?;
+        let (project, right) = self.hold_project_by_right(author, project, ProjectRole::Developer).await?;
         let key = self.hold_key(&project.id, id).await?.ok_or(Refusal::Missing("key"))?;
-        let right = self.right_in(author, &project.id).await?.ok_or(Refusal::Missing("project"))?;
         let authority = right.on_keys();
         let owns = author.kind == ActorKind::Person && key.owner.person() == Some(author.id.as_str());
         if !owns && authority < KeyAuthority::Manager {
             return Err(KeyRefusal::SomebodyElses.into());
         }
-        Ok(Held { project, key, authority, owns })
+        Ok(Held { project, right, key, authority, owns })
     }
 
     /// Gives a key another secret. The present one works on for the overlap; the one before ends. It makes a key work whose
@@ -127,11 +128,9 @@ impl Tx {
         if held.is_another_persons() {
             return Err(KeyRefusal::OwnerAlone.into());
         }
-        // A secret is shown, which the platform's right alone does not bring.
-        self.hold_project_as_member(author, &held.project.id, ProjectRole::Developer).await?;
         held.is_at(expected)?;
         held.must_not_be_revoked()?;
-        self.must_act(&held.project).await?;
+        must_act(&held.project, held.right)?;
         self.owner_must_act(&held.project, &held.key.owner).await?;
         let (key, now) = (held.key, author.at());
         if key.expires_at.is_some_and(|end| end <= now) {
@@ -243,7 +242,7 @@ impl Tx {
         let held = self.hold_key_of(author, key).await?;
         held.is_at(expected)?;
         held.must_not_be_revoked()?;
-        self.must_act(&held.project).await?;
+        must_act(&held.project, held.right)?;
         self.owner_must_act(&held.project, &held.key.owner).await?;
         let mut after = held.key.clone();
         after.switch_to(held.switched(author, true)?);
@@ -302,7 +301,7 @@ impl Tx {
         after.metadata = edit.metadata.unwrap_or(after.metadata);
         if let Some(on) = edit.enabled {
             if on {
-                self.must_act(&held.project).await?;
+                must_act(&held.project, held.right)?;
             }
             after.switch_to(held.switched(author, on)?);
         }

@@ -22,11 +22,6 @@ pub enum KeyRefusal {
     /// A secret never acts as a person who did not make it.
     #[error("a person's key is made by that person; make one for a service account instead")]
     ForAnotherPerson,
-    /// What a platform administrator makes by that right alone would outlive it.
-    #[error(
-        "platform administrators make keys for themselves as members of the project; become a member first"
-    )]
-    NotAMember,
     /// The project has as many keys as it may have.
     #[error(
         "the project has {max} keys, which is as many as it may have (keys.max_per_project); revoke some that nobody uses"

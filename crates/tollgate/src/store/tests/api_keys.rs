@@ -345,7 +345,7 @@ async fn a_key_needs_a_project_and_an_owner_that_may_act() {
         // Somebody who was suspended meanwhile makes none; nor does an operator make one for a person.
         let wish = new(&made(1, at(1)), "prj_00000000000000000000000001", person("per_3"));
         let mallory = fresh(Author { platform_admin: true, ..(*by("per_3", 1)).clone() });
-        let none = Refusal::Key(KeyRefusal::NotAMember);
+        let none = Refusal::MembershipNeeded("project");
         assert_eq!(refusal(tx.issue_key(&mallory, &wish, &policy(10)).await), none);
         let member = "INSERT INTO project_members VALUES ('prj_00000000000000000000000001', 'per_3', 'developer', 'manual', 0)";
         on_tx!(tx, conn => sqlx::query(member).execute(conn).await.map(drop)).unwrap();

@@ -55,7 +55,7 @@ pub async fn meet_with(store: &Store, subject: &str, groups: Option<&[String]>) 
         issuer: "keycloak",
         subject,
         username: subject,
-        email: Some((&format!("{subject}@example.com"), true)),
+        email: Some(&format!("{subject}@example.com")),
         groups,
         platform_admin: false,
     };

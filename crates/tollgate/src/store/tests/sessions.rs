@@ -21,7 +21,7 @@ fn session(secret: &str, person: &str, sid: Option<&str>, created: i64) -> NewSe
         sid: sid.map(Into::into),
         groups: vec!["a".into(), "b \"c\"".into()],
         email_verified: true,
-        authenticated_at: Some(at(created - 5)),
+        authenticated_at: at(created - 5),
         created_at: at(created),
         expires_at: at(created + 8 * HOUR),
         address: Some("192.0.2.1".into()),
@@ -63,10 +63,7 @@ async fn a_session_lives_while_it_is_used_and_no_longer_than_it_may() {
         assert_eq!(owned.email, Some(("x@example.com".into(), true)));
         let found = owned.session;
         assert_eq!((found.groups, found.sid), (new.groups.clone(), new.sid.clone()));
-        assert_eq!(
-            (found.authenticated_at, found.last_seen_at, found.address),
-            (Some(at(-5)), at(0), new.address)
-        );
+        assert_eq!((found.authenticated_at, found.last_seen_at, found.address), (at(-5), at(0), new.address));
         assert!(!lives(&store, "another", 1).await, "a wrong secret is no session");
         assert!(lives(&store, "one", HOUR - 1).await, "used just before it would have idled out");
         assert!(lives(&store, "one", 2 * HOUR - 2).await, "and lives on from there");

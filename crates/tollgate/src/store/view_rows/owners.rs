@@ -16,25 +16,21 @@ pub struct OwnerRow {
     pub name: String,
     /// A person's e-mail address.
     pub email: Option<String>,
-    /// Whether their issuer says that the address is theirs.
-    pub email_verified: bool,
     /// Whether they may act.
     pub active: bool,
 }
 
 /// People without a key need no room in the view.
-const PEOPLE: &str = "SELECT id, issuer, subject, username, email, email_verified, state FROM people WHERE id > $1 \
+const PEOPLE: &str = "SELECT id, issuer, subject, username, email, state FROM people WHERE id > $1 \
      AND EXISTS (SELECT 1 FROM api_keys WHERE person_id = people.id) ORDER BY id LIMIT $2";
-const PEOPLE_BY_ID: &str = concat!(
-    "SELECT id, issuer, subject, username, email, email_verified, state FROM people WHERE id",
-    in_batch!()
-);
+const PEOPLE_BY_ID: &str =
+    concat!("SELECT id, issuer, subject, username, email, state FROM people WHERE id", in_batch!());
 const SERVICES: &str = "SELECT id, name, state FROM service_accounts WHERE id > $1 ORDER BY id LIMIT $2";
 const SERVICES_BY_ID: &str = concat!("SELECT id, name, state FROM service_accounts WHERE id", in_batch!());
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[PEOPLE, PEOPLE_BY_ID, SERVICES, SERVICES_BY_ID];
 
-type PersonColumns = (String, String, String, String, Option<String>, Option<bool>, String);
+type PersonColumns = (String, String, String, String, Option<String>, String);
 
 impl Store {
     /// People: a page of those who own keys, or some by id.
@@ -43,13 +39,12 @@ impl Store {
     /// The database gave no answer.
     pub async fn view_people(&self, which: Rows<'_>) -> Result<Vec<OwnerRow>, StoreError> {
         let rows: Vec<PersonColumns> = rows!(self, which, PEOPLE; PEOPLE_BY_ID);
-        let owner = |(id, issuer, subject, name, email, verified, state): PersonColumns| OwnerRow {
+        let owner = |(id, issuer, subject, name, email, state): PersonColumns| OwnerRow {
             id,
             issuer: Some(issuer),
             subject,
             name,
             email,
-            email_verified: verified == Some(true),
             active: state == "active",
         };
         Ok(rows.into_iter().map(owner).collect())
@@ -67,7 +62,6 @@ impl Store {
             issuer: None,
             name,
             email: None,
-            email_verified: false,
             active: state == "active",
         };
         Ok(rows.into_iter().map(owner).collect())

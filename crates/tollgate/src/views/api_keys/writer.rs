@@ -158,7 +158,6 @@ impl Writer {
             issuer: row.issuer,
             name: row.name,
             email: row.email,
-            email_verified: row.email_verified,
             standing: standing(row.active),
         };
         self.snapshot.owners.set(*slot, Some(Arc::new(record)));

@@ -239,7 +239,7 @@ async fn session(api: &Api, person: &str) -> String {
         sid: None,
         groups: Vec::new(),
         email_verified: false,
-        authenticated_at: Some(begin),
+        authenticated_at: begin,
         created_at: begin,
         expires_at: begin.plus_secs(3600),
         address: None,

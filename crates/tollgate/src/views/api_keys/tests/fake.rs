@@ -227,7 +227,7 @@ fn project(data: &Data, project: u8) -> ProjectRow {
 }
 
 fn owner(id: String, issuer: Option<String>, active: bool) -> OwnerRow {
-    OwnerRow { subject: id.clone(), name: id.clone(), id, issuer, email: None, email_verified: false, active }
+    OwnerRow { subject: id.clone(), name: id.clone(), id, issuer, email: None, active }
 }
 
 impl Source for Fake {
