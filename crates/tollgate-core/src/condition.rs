@@ -271,6 +271,7 @@ mod tests {
         let input = CheckInput {
             target,
             route: None,
+            endpoint: crate::endpoints::Endpoint::UNKNOWN,
             credential: Ok(None),
             headers,
             body: br#"{"model":"m"}"#,

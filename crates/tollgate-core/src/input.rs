@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::credential::{self, Credential};
 use crate::denial::Denial;
+use crate::endpoints::Endpoint;
 use crate::headers::Headers;
 use crate::models::ModelRules;
 use crate::policy::Policy;
@@ -62,6 +63,8 @@ pub struct CheckInput<'a> {
     pub target: Target<'a>,
     /// The rule it falls under; `None` is a denial.
     pub route: Option<&'a Route>,
+    /// What is known of the endpoint.
+    pub endpoint: Endpoint,
     /// The one credential, if the route asks for any; or the denial that the credential deserves.
     pub credential: Result<Option<Credential<'a>>, Denial>,
     /// The header lines, for route conditions.
@@ -83,6 +86,8 @@ impl<'a> CheckInput<'a> {
     pub fn parse(request: RawRequest<'a>, policy: &'a Policy) -> Result<Self, Denial> {
         let target = Target::parse(request.method, request.authority, request.path_and_query)?;
         let route = policy.find_route(request.policy, &target);
+        let mounted = route.map_or(0, |route| route.mounted(&target.path));
+        let endpoint = Endpoint::of(target.method, &target.path, mounted);
         let credential = match route {
             // A public route does not look at credentials, so a bad one cannot fail it.
             None | Some(Route { requirement: Requirement::Public, .. }) => Ok(None),
@@ -94,6 +99,6 @@ impl<'a> CheckInput<'a> {
             ),
         };
         let RawRequest { headers, body, client, .. } = request;
-        Ok(Self { target, route, credential, headers, body, models: &policy.models, client })
+        Ok(Self { target, route, endpoint, credential, headers, body, models: &policy.models, client })
     }
 }

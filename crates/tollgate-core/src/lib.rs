@@ -15,6 +15,7 @@ pub mod credential;
 pub mod decimal;
 pub mod denial;
 pub mod dialect;
+pub mod endpoints;
 pub mod facts;
 pub mod headers;
 pub mod identity;

@@ -187,6 +187,15 @@ impl Route {
             && self.hosts.iter().any(|h| h.matches(&target.host))
             && self.paths.iter().any(|p| p.matches(&target.path))
     }
+
+    /// The length of the longest prefix of this path that the route names.
+    pub fn mounted(&self, path: &str) -> usize {
+        let prefix = |pattern: &PathPattern| match pattern {
+            PathPattern::Prefix(prefix) if prefix != "/" && pattern.matches(path) => prefix.len(),
+            _ => 0,
+        };
+        self.paths.iter().map(prefix).max().unwrap_or_default()
+    }
 }
 
 impl ClaimsRequirement {

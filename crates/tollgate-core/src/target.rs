@@ -7,15 +7,18 @@
 //! 2. Percent-escapes of unreserved characters (RFC 3986 section 2.3) are decoded, once; all others keep their escape,
 //!    with upper-case digits.
 //! 3. One trailing `/` is dropped for matching, so that `/admin/` falls under the rules of `/admin`.
+//! 4. In the ARN of a model at Bedrock (`/model/arn:…/invoke` and its like) an encoded `/` becomes a `/`: SDKs send it encoded,
+//!    people do not, and Bedrock takes both for one name.
 //!
 //! Refused as malformed, because backends disagree on what they mean: a path that does not start with `/`; fragments;
 //! control characters, spaces, backslashes, `;` and non-ASCII bytes; `.` and `..` segments in any spelling; empty
-//! segments (`//`); encoded `/`, `\`, `;`, `%` before hex digits, NUL and other controls; invalid escapes; escapes
+//! segments (`//`); any other encoded `/`, encoded `\`, `;`, `%` before hex digits, NUL and other controls; invalid escapes; escapes
 //! that are not UTF-8; a segment that ends in an encoded space.
 
 use std::borrow::Cow;
 
 use crate::denial::{Denial, DenialCode};
+use crate::endpoints::BEDROCK_OPERATIONS;
 
 /// Method, host and path of a request, canonical.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,9 +168,14 @@ fn decode_unreserved(path: &str) -> Result<String, Denial> {
     let mut canonical = String::with_capacity(path.len());
     // The fully decoded bytes, to see whether the escapes spell UTF-8.
     let mut decoded = Vec::with_capacity(path.len());
+    // Where the segment began, and whether an encoded slash was taken for a slash.
+    let (mut segment, mut unescaped) = (0, false);
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         if byte != b'%' {
+            if byte == b'/' {
+                segment = canonical.len() + 1;
+            }
             if !plain(byte) {
                 return Err(malformed("path has a character that must be escaped, or a ';'"));
             }
@@ -177,6 +185,12 @@ fn decode_unreserved(path: &str) -> Result<String, Denial> {
         }
         let escape = hex(bytes.next()).zip(hex(bytes.next())).map(|(high, low)| high << 4 | low);
         let Some(value) = escape else { return Err(malformed("path has an invalid percent-escape")) };
+        if value == b'/' && is_arn_of_model(&canonical, segment) {
+            unescaped = true;
+            canonical.push('/');
+            decoded.push(value);
+            continue;
+        }
         let ambiguous = value < b' ' || value == 0x7f || matches!(value, b'/' | b'\\' | b';');
         if ambiguous {
             return Err(malformed("path has an escape whose meaning backends disagree on"));
@@ -198,7 +212,19 @@ fn decode_unreserved(path: &str) -> Result<String, Denial> {
         return Err(malformed("path is escaped twice"));
     }
     std::str::from_utf8(&decoded).map_err(|_| malformed("path escapes are not UTF-8"))?;
+    // The last segment, behind a slash that is none of the name's.
+    let operation = canonical.get(segment..).unwrap_or_default();
+    if unescaped && !BEDROCK_OPERATIONS.contains(&operation) {
+        return Err(malformed("path has an encoded slash outside a model's ARN"));
+    }
     Ok(canonical)
+}
+
+/// Whether the segment that begins at `start` is an ARN, and stands right behind `model`.
+fn is_arn_of_model(canonical: &str, start: usize) -> bool {
+    let (before, segment) = canonical.split_at_checked(start).unwrap_or_default();
+    let arn = segment.strip_prefix("arn").unwrap_or_default();
+    before.ends_with("/model/") && (arn.starts_with(':') || arn.starts_with("%3A"))
 }
 
 fn hex(byte: Option<u8>) -> Option<u8> {
@@ -229,6 +255,8 @@ mod tests {
             ("/%e2%82%ac", "/%E2%82%AC"),
             ("/a?x=/../b", "/a"),
             ("/a?path=/public", "/a"),
+            ("/model/arn:aws:b:r:1:p%2Fx%2fy/invoke", "/model/arn:aws:b:r:1:p/x/y/invoke"),
+            ("/b/model/arn%3aaws%3Ap%2Fx/converse-stream", "/b/model/arn%3Aaws%3Ap/x/converse-stream"),
         ];
         for (raw, canonical) in table {
             assert_eq!(path(raw).as_deref(), Some(canonical), "{raw}");
@@ -244,6 +272,18 @@ mod tests {
             "/a/%2e%2e/admin",
             "/a/.%2E/x",
             "/a%2Fadmin",
+            "/model/x%2Fy/invoke",
+            "/model/arn:x%2Fy/else",
+            "/model/arn:x/a%2Fy/invoke",
+            "/models/arn:x%2Fy/invoke",
+            "/arn:x%2Fy/invoke",
+            "/model/arn:x%2F..%2Fy/invoke",
+            "/model/arn:x%2F%2e%2E%2Fy/invoke",
+            "/model/arn:x%2F%2Fy/invoke",
+            "/model/arn:x%2F/invoke",
+            "/model/arn:x%252Fy/invoke",
+            "/model/arn:x%2F..%2F..%2Finvoke",
+            "/model/arn:x%2Finvoke",
             "/a%2fadmin",
             "/a%252fadmin",
             "/a%25%32%66admin",

@@ -1,122 +1,19 @@
 //! Model policies as tables: who may use which model, by which policies and which way of naming it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+#[path = "support/ask.rs"]
+mod ask;
+
 use std::sync::Arc;
 
+use ask::{Ask, GPT, JSON, ask, models, policy, route, verdict};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tollgate_core::apikey;
-use tollgate_core::check::{Verdict, decide};
-use tollgate_core::facts::{Evidence, Facts};
-use tollgate_core::headers::Headers;
 use tollgate_core::identity::IdentityHeaders;
-use tollgate_core::input::{CheckId, CheckInput, RawRequest};
-use tollgate_core::lookup::Lookup;
-use tollgate_core::models::{ModelCatalogue, ModelOfRequest, ModelPolicy, ModelScope, RouteModels};
-use tollgate_core::policy::Policy;
+use tollgate_core::models::{ModelOfRequest, ModelPolicy, ModelScope, RouteModels};
 use tollgate_core::reply::Reply;
-use tollgate_core::route::{HostPattern, PathPattern, Requirement, Route};
+use tollgate_core::route::Requirement;
 use tollgate_core::testing::key_record;
-use tollgate_core::time::Timestamp;
-
-fn models(json: &str) -> ModelPolicy {
-    serde_json::from_str(json).unwrap()
-}
-
-fn route(path: &str, requirement: Requirement, models: RouteModels) -> Route {
-    Route {
-        name: path.into(),
-        policy: None,
-        hosts: vec![HostPattern::Any],
-        paths: vec![PathPattern::prefix(path).unwrap()],
-        methods: None,
-        requirement,
-        forward_credential: false,
-        unauthenticated_status: None,
-        query_credential: None,
-        models,
-    }
-}
-
-fn policy() -> Policy {
-    let only = |json| RouteModels { policy: models(json), ..RouteModels::default() };
-    let names = ["gpt-4o", "claude-opus", "fast", "secret"].map(str::to_owned).into();
-    let catalogue = Some(ModelCatalogue::new(names).unwrap());
-    let routes = vec![
-        route("/tools", Requirement::Authenticated, RouteModels { in_use: false, ..RouteModels::default() }),
-        route("/free", Requirement::Public, only(r#"["tiny"]"#)),
-        route("/narrow", Requirement::Authenticated, only(r#"["gpt-4o*"]"#)),
-        route("/listed", Requirement::Authenticated, RouteModels { catalogue, ..RouteModels::default() }),
-        route("/", Requirement::Authenticated, RouteModels::default()),
-    ];
-    let mut policy = Policy::new(routes, vec![]).unwrap();
-    policy.models.aliases = [("fast".to_owned(), "gpt-4o-mini".to_owned())].into();
-    policy
-}
-
-/// A request, and the policies of the key that makes it and of its project.
-#[derive(Clone, Copy)]
-struct Ask<'a> {
-    method: &'a str,
-    path: &'a str,
-    lines: &'a [(&'a str, &'a str)],
-    body: &'a [u8],
-    key: &'a str,
-    project: &'a str,
-}
-
-const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
-const GPT: &str = r#"["gpt-4o","gpt-4o-mini"]"#;
-
-impl Default for Ask<'_> {
-    fn default() -> Self {
-        Self {
-            method: "POST",
-            path: "/v1/chat/completions",
-            lines: &JSON,
-            body: b"",
-            key: GPT,
-            project: "\"all\"",
-        }
-    }
-}
-
-fn ask<T>(policy: &Policy, ask: Ask<'_>, see: impl FnOnce(&Verdict<'_>, &Reply<'_>) -> T) -> T {
-    let credential = {
-        let body = format!("tgk_{}_{}", "A".repeat(22), "b".repeat(43));
-        format!("{body}{}", std::str::from_utf8(&apikey::checksum_of(body.as_bytes())).unwrap())
-    };
-    let mut headers = Headers::default();
-    headers.push("x-api-key", credential.as_bytes());
-    for (name, value) in ask.lines {
-        headers.push(name, value.as_bytes());
-    }
-    let raw = RawRequest {
-        method: ask.method,
-        authority: "ai.local.dev",
-        path_and_query: ask.path,
-        headers,
-        body: ask.body,
-        policy: None,
-        client: None,
-    };
-    let mut key = key_record(&"A".repeat(22));
-    Arc::make_mut(&mut key.limits).models = models(ask.key);
-    Arc::make_mut(&mut key.project).models = models(ask.project);
-    let input = CheckInput::parse(raw, policy).unwrap();
-    let evidence = Evidence::Key(Lookup::Found(Arc::new(key)));
-    let verdict = decide(&Facts::new(Timestamp::from_secs(1), evidence), &input);
-    let reply = Reply::new(&verdict, Some(&input), policy, CheckId::from_bits(1));
-    see(&verdict, &reply)
-}
-
-/// `ok` with the model, or the denial's code.
-fn verdict(request: Ask<'_>) -> String {
-    ask(&policy(), request, |verdict, _| match verdict {
-        Ok(permit) => format!("ok {}", permit.model().unwrap_or("-")),
-        Err(denial) => denial.code().to_string(),
-    })
-}
 
 #[test]
 fn the_body_names_the_model() {
@@ -256,16 +153,16 @@ fn the_path_names_the_model_and_the_body_must_agree() {
 #[test]
 fn every_policy_must_allow_it() {
     let table = [
-        ("/v1/x", "\"all\"", "\"all\"", "gpt-4o", "ok gpt-4o"),
-        ("/v1/x", GPT, "[\"gpt-*\"]", "gpt-4o", "ok gpt-4o"),
-        ("/v1/x", GPT, "[\"claude-*\"]", "gpt-4o", "model_not_allowed"),
-        ("/v1/x", "\"all\"", "\"none\"", "gpt-4o", "model_not_allowed"),
-        ("/v1/x", "\"none\"", "\"all\"", "gpt-4o", "model_not_allowed"),
-        ("/narrow/x", "\"all\"", "\"all\"", "gpt-4o-mini", "ok gpt-4o-mini"),
-        ("/narrow/x", "\"all\"", "\"all\"", "claude", "model_not_allowed"),
-        ("/narrow/x", "[\"*mini\"]", "\"all\"", "gpt-4o", "model_not_allowed"),
-        ("/free/x", "\"all\"", "\"all\"", "tiny", "ok tiny"),
-        ("/free/x", "\"all\"", "\"all\"", "gpt-4o", "model_not_allowed"),
+        ("/v1/chat/completions", "\"all\"", "\"all\"", "gpt-4o", "ok gpt-4o"),
+        ("/v1/chat/completions", GPT, "[\"gpt-*\"]", "gpt-4o", "ok gpt-4o"),
+        ("/v1/chat/completions", GPT, "[\"claude-*\"]", "gpt-4o", "model_not_allowed"),
+        ("/v1/chat/completions", "\"all\"", "\"none\"", "gpt-4o", "model_not_allowed"),
+        ("/v1/chat/completions", "\"none\"", "\"all\"", "gpt-4o", "model_not_allowed"),
+        ("/narrow/v1/chat/completions", "\"all\"", "\"all\"", "gpt-4o-mini", "ok gpt-4o-mini"),
+        ("/narrow/v1/chat/completions", "\"all\"", "\"all\"", "claude", "model_not_allowed"),
+        ("/narrow/v1/chat/completions", "[\"*mini\"]", "\"all\"", "gpt-4o", "model_not_allowed"),
+        ("/free/v1/chat/completions", "\"all\"", "\"all\"", "tiny", "ok tiny"),
+        ("/free/v1/chat/completions", "\"all\"", "\"all\"", "gpt-4o", "model_not_allowed"),
         ("/tools/x", "\"none\"", "\"all\"", "gpt-4o", "ok -"),
     ];
     for (path, key, project, model, expected) in table {

@@ -6,18 +6,11 @@
 
 use std::borrow::Cow;
 
+use super::member::{Member, member};
 use super::request::Undecidable;
 
 /// The deepest nesting that is read, the outermost object included.
 pub const MAX_DEPTH: u32 = 64;
-
-/// What a member of the outermost object means to us.
-enum Member {
-    Model,
-    /// Lists of models that some gateways fall back to.
-    Further,
-    Other,
-}
 
 /// The value of the one member `model` of the object that `body` is; `None` when it has no such member.
 ///
@@ -52,10 +45,11 @@ impl<'a> Reader<'a> {
         } else {
             loop {
                 let key = self.key().ok_or(broken)?.decode().ok_or(broken)?;
-                match member(&key)? {
+                match member(&key) {
                     Member::Model if model.is_some() => return Err(Undecidable::Twice),
                     Member::Model if self.token().ok_or(broken)? != b'"' => return Err(Undecidable::NotText),
                     Member::Model => model = Some(self.string().ok_or(broken)?.decode().ok_or(broken)?),
+                    Member::AlmostModel => return Err(Undecidable::Twice),
                     Member::Further => return Err(Undecidable::Further),
                     Member::Other => self.skip_value()?,
                 }
@@ -254,19 +248,6 @@ pub(crate) fn plain_run(bytes: &[u8]) -> usize {
     }
     let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
     words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
-}
-
-/// Go's reader matches member names without case, and C's ends them at a NUL: a name that is `model` to them and not to
-/// others leaves the model open.
-fn member(key: &str) -> Result<Member, Undecidable> {
-    let seen = key.split('\0').next().unwrap_or_default();
-    let is = |name: &str| seen.eq_ignore_ascii_case(name);
-    match key {
-        "model" => Ok(Member::Model),
-        _ if is("model") => Err(Undecidable::Twice),
-        _ if is("models") || is("fallbacks") => Ok(Member::Further),
-        _ => Ok(Member::Other),
-    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 mod catalogue;
 mod content;
 mod json;
+mod member;
 mod multipart;
-mod path;
 mod policy;
 mod query;
 mod request;
@@ -18,11 +18,12 @@ pub use self::json::MAX_DEPTH as MAX_JSON_DEPTH;
 pub(crate) use self::json::plain_run;
 pub use self::policy::{MAX_PATTERN_BYTES, MAX_PATTERNS, ModelList, ModelListError, ModelPolicy};
 pub use self::request::{ModelOfRequest, Undecidable};
-pub use self::rules::{MAX_NAME_BYTES, ModelRules, NotAName, RouteModels, check_name};
+pub use self::rules::{MAX_NAME_BYTES, ModelRules, ModelSource, NotAName, RouteModels, check_name};
 pub use self::scope::ModelScope;
 
-/// The two readers of bodies by themselves, for fuzzing and benchmarks.
+/// The readers of bodies by themselves, for fuzzing, benchmarks and comparisons with other readers.
 pub mod bodies {
     pub use super::json::model as json_model;
+    pub use super::member::{FURTHER, Member, member};
     pub use super::multipart::model as multipart_model;
 }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::member::{Member, member};
 use super::request::Undecidable;
 
 /// Bytes of one part's header lines.
@@ -71,11 +72,11 @@ fn named(part: &[u8]) -> Result<Option<&str>, Undecidable> {
     if base.eq_ignore_ascii_case("_charset_") {
         return Err(broken);
     }
-    if !base.eq_ignore_ascii_case("model") {
-        return Ok(None);
-    }
-    if field != "model" {
-        return Err(Undecidable::Twice);
+    match member(base) {
+        Member::Other => return Ok(None),
+        Member::Further => return Err(Undecidable::Further),
+        Member::Model if field == "model" => {}
+        Member::Model | Member::AlmostModel => return Err(Undecidable::Twice),
     }
     if is_file || others {
         return Err(Undecidable::NotText);

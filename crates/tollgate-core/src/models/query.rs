@@ -2,23 +2,28 @@
 
 use std::borrow::Cow;
 
+use super::member::{Folded, Member, member};
 use super::request::Undecidable;
 
-/// The value of the one parameter `model` of `query`, or `deployment` when `deployments` count as well.
+/// The value of the one parameter `model` of `query`, or `deployment` in the query of a realtime connection. `looks` is for
+/// requests that use no model unless it is named: parameters such as `models` filter a list there.
 ///
 /// # Errors
 /// [`Undecidable`] when there are several, or one that some readers spell differently.
-pub fn model(query: Option<&str>, deployments: bool) -> Result<Option<Cow<'_, str>>, Undecidable> {
+pub fn model(query: Option<&str>, realtime: bool, looks: bool) -> Result<Option<Cow<'_, str>>, Undecidable> {
     let mut found = None;
     for pair in query.unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         // A key that is not even text is nobody's.
         let Some(key) = percent_decoded(key, true) else { continue };
         let base = key.split(['[', '\0']).next().unwrap_or_default();
-        let named =
-            base.eq_ignore_ascii_case("model") || (deployments && base.eq_ignore_ascii_case("deployment"));
-        if !named {
-            continue;
+        let deployment = realtime && Folded::new(base).is("deployment");
+        match member(base) {
+            Member::Model | Member::AlmostModel => {}
+            Member::Further if deployment => {}
+            Member::Further if looks && !realtime => continue,
+            Member::Further => return Err(Undecidable::Further),
+            Member::Other => continue,
         }
         if found.is_some() || !(key == "model" || key == "deployment") {
             return Err(Undecidable::Twice);
@@ -52,7 +57,7 @@ mod tests {
 
     #[test]
     fn one_parameter_or_none() {
-        use Undecidable::{Name, Twice};
+        use Undecidable::{Further, Name, Twice};
         type Line<'a> = (&'a str, bool, Result<Option<&'a str>, Undecidable>);
         let table: &[Line<'_>] = &[
             ("", false, Ok(None)),
@@ -66,14 +71,17 @@ mod tests {
             ("model", false, Ok(Some(""))),
             ("model=%zz", false, Err(Name)),
             ("model=%ff", false, Err(Name)),
-            ("deployment=d", false, Ok(None)),
+            ("deployment=d", false, Err(Further)),
+            ("model=a&fallbac%e2%84%aas=b", false, Err(Further)),
+            ("engine=a", true, Err(Further)),
             ("deployment=d", true, Ok(Some("d"))),
             ("deployment=d&model=d", true, Err(Twice)),
         ];
         for (query, deployments, expected) in table {
-            let found = model(Some(query), *deployments);
+            let found = model(Some(query), *deployments, false);
             assert_eq!(found.as_ref().map(Option::as_deref).map_err(|why| *why), *expected, "{query}");
         }
-        assert_eq!(model(None, true), Ok(None));
+        assert_eq!(model(None, true, false), Ok(None));
+        assert_eq!(model(Some("models=a&model=b"), false, true), Ok(Some("b".into())));
     }
 }

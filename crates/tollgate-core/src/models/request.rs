@@ -5,11 +5,11 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use super::rules::{MAX_NAME_BYTES, ModelRules};
-use super::{content, path, query};
+use super::rules::{MAX_NAME_BYTES, ModelRules, ModelSource};
+use super::{content, query};
+use crate::endpoints::{Endpoint, ModelPlace, Operation, only_looks};
 use crate::headers::Headers;
 use crate::input::CheckInput;
-use crate::target::Target;
 
 /// What is known of the model of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum ModelOfRequest<'a> {
     Named(Cow<'a, str>),
     /// The endpoint uses no model.
     NotAsked,
+    /// The request names this one where the endpoint is not known to read it: good for a log, and nothing more.
+    Claimed(Cow<'a, str>, Undecidable),
     /// It cannot be told.
     Undecidable(Undecidable),
 }
@@ -55,12 +57,12 @@ pub enum Undecidable {
     /// Two, or one in a spelling that some readers take for it.
     #[error("'model' stands there twice, or in a spelling that only some readers know")]
     Twice,
-    /// `models` or `fallbacks`.
-    #[error("the body names further models in 'models' or 'fallbacks'")]
+    /// `models`, `fallbacks` and the like.
+    #[error("the request names further models, in a member such as 'models', 'fallbacks' or 'engine'")]
     Further,
-    /// Empty, too long, or with characters that no model's name has.
+    /// Empty, too long, or with characters or segments that no model's name has.
     #[error(
-        "the model's name is empty, longer than {MAX_NAME_BYTES} bytes, or has spaces, commas or control characters"
+        "the model's name is empty, longer than {MAX_NAME_BYTES} bytes, or has a dot segment, a space or one of , ? # % \\ ; &"
     )]
     Name,
     /// Two sources name different models.
@@ -69,6 +71,9 @@ pub enum Undecidable {
     /// A path of an API that names models in paths, in a form that is not known.
     #[error("the path names a model in a way that is not known")]
     Path,
+    /// The endpoint is in no list, so nobody knows whether it reads the body's `model`.
+    #[error("the endpoint is not known to take its model from the body; see the route's model_from")]
+    Endpoint,
     /// In a connection, in a file, or deeper in the body.
     #[error("requests to this endpoint name their models where they are not looked for")]
     Elsewhere,
@@ -80,63 +85,128 @@ pub enum Undecidable {
 impl<'a> ModelOfRequest<'a> {
     /// The model that a request asks for.
     pub fn of(input: &'a CheckInput<'_>) -> Self {
-        if input.route.is_some_and(|route| !route.models.in_use) {
+        let source = input.route.map_or(ModelSource::Known, |route| route.models.source);
+        if source == ModelSource::Unused {
             return Self::NotAsked;
         }
-        match find(&input.target, &input.headers, input.body, input.models) {
-            Ok(Some(name)) => Self::Named(name),
-            Ok(None) => Self::NotAsked,
-            Err(why) => Self::Undecidable(why),
-        }
+        find(input, source).unwrap_or_else(Self::Undecidable)
     }
 
-    /// The model's name, when it is known.
+    /// The model's name, when the request says one.
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::Named(name) => Some(name),
+            Self::Named(name) | Self::Claimed(name, _) => Some(name),
             Self::NotAsked | Self::Undecidable(_) => None,
         }
     }
 }
 
-fn find<'a>(
-    target: &'a Target<'_>,
-    headers: &Headers<'a>,
-    body: &'a [u8],
-    rules: &'a ModelRules,
-) -> Result<Option<Cow<'a, str>>, Undecidable> {
+fn find<'a>(input: &'a CheckInput<'_>, source: ModelSource) -> Result<ModelOfRequest<'a>, Undecidable> {
+    use ModelOfRequest::{Claimed, Named, NotAsked};
+    let CheckInput { target, headers, body, models: rules, endpoint, .. } = input;
     if let Some(name) = trusted(headers, rules)? {
-        return rules.meant(Cow::Borrowed(name)).map(Some);
+        return rules.meant(Cow::Borrowed(name)).map(Named);
     }
-    let looks = path::only_looks(target.method);
-    let realtime = looks && path::is_realtime(&target.path);
-    if headers.all("upgrade").next().is_some() && !realtime {
+    let realtime = endpoint.place == ModelPlace::Query;
+    if upgrades(headers) && !realtime {
         return Err(Undecidable::Elsewhere);
     }
-    let in_path = path::model(target.method, &target.path)?;
-    let in_query = query::model(target.query, realtime)?;
-    let in_body = if body.is_empty() { None } else { content::model(headers, body)? };
-    // Who cannot see the body cannot know that the query is what counts.
-    let decisive =
-        in_path.is_some() || in_body.is_some() || (in_query.is_some() && looks && !has_body(headers));
-    let meant = |name: Option<_>| name.map(|name| rules.meant(name)).transpose();
-    let (in_path, in_query, in_body) = (meant(in_path)?, meant(in_query)?, meant(in_body)?);
-    // Gemini's bodies write the resource's whole name.
-    let same = |a: &str, b: &str| a == b || a.strip_prefix("models/") == Some(b);
-    let differ = |a: &Option<Cow<'_, str>>, b: &Option<Cow<'_, str>>| match (a, b) {
-        (Some(a), Some(b)) => !same(a, b),
-        _ => false,
+    // Methods that only look use no model, unless something in the request names one or there is a body that might.
+    let looks = only_looks(target.method) && body.is_empty() && !has_body(headers);
+    let place = match endpoint.place {
+        ModelPlace::Unused if only_looks(target.method) && !looks => ModelPlace::Unlisted,
+        ModelPlace::Unlisted if source == ModelSource::Body => ModelPlace::Body,
+        // What was made later or by a connection no word of the operator moves into the body.
+        ModelPlace::Elsewhere if source == ModelSource::Body && at_once(endpoint) => ModelPlace::Body,
+        place => place,
     };
-    if differ(&in_body, &in_path) || differ(&in_query, &in_path) || differ(&in_body, &in_query) {
-        return Err(Undecidable::Differ);
+    match place {
+        ModelPlace::Unused => return Ok(NotAsked),
+        ModelPlace::Elsewhere => return Err(Undecidable::Elsewhere),
+        ModelPlace::Unlisted if below_model(&target.path) => return Err(Undecidable::Path),
+        _ => {}
     }
-    match in_path.or(in_body).or(in_query) {
-        Some(name) if decisive => Ok(Some(name)),
-        _ if !body.is_empty() => Err(Undecidable::Unnamed),
-        _ if realtime => Err(Undecidable::Elsewhere),
-        None if looks && !has_body(headers) => Ok(None),
-        _ => Err(Undecidable::NoBody),
+    let said = Said::read(input, looks)?;
+    match place {
+        ModelPlace::Path => said.in_path.map(Named).ok_or(Undecidable::Path),
+        // Who cannot see the body cannot know that the query is what counts.
+        ModelPlace::Query if looks => said.in_query.map(Named).ok_or(Undecidable::Elsewhere),
+        _ if looks => Ok(said.in_query.map_or(NotAsked, Named)),
+        ModelPlace::Body | ModelPlace::BodyOr(_) | ModelPlace::BodyIfAny => match (said.in_body, place) {
+            (Some(name), _) => Ok(Named(name)),
+            (None, _) if body.is_empty() => Err(Undecidable::NoBody),
+            (None, _) if said.in_query.is_some() => Err(Undecidable::Unnamed),
+            (None, ModelPlace::BodyOr(name)) => rules.meant(Cow::Borrowed(name)).map(Named),
+            (None, ModelPlace::BodyIfAny) => Ok(NotAsked),
+            (None, _) => Err(Undecidable::Unnamed),
+        },
+        _ => match said.in_body.or(said.in_query) {
+            Some(name) => Ok(Claimed(name, unlisted(endpoint, &target.path))),
+            None if body.is_empty() && has_body(headers) => Err(Undecidable::NoBody),
+            None => Err(unlisted(endpoint, &target.path)),
+        },
     }
+}
+
+/// What a request says about its model, with aliases resolved.
+struct Said<'a> {
+    in_path: Option<Cow<'a, str>>,
+    in_query: Option<Cow<'a, str>>,
+    in_body: Option<Cow<'a, str>>,
+}
+
+impl<'a> Said<'a> {
+    fn read(input: &'a CheckInput<'_>, looks: bool) -> Result<Self, Undecidable> {
+        let CheckInput { target, headers, body, models: rules, endpoint, .. } = input;
+        let in_path = match endpoint.model_in(&target.path) {
+            // The canonical path keeps the escapes of reserved characters (`%3A`), each of them valid.
+            Some(name) => Some(query::percent_decoded(name, false).ok_or(Undecidable::Name)?),
+            None => None,
+        };
+        let in_query = query::model(target.query, endpoint.place == ModelPlace::Query, looks)?;
+        let in_body = if body.is_empty() { None } else { content::model(headers, body)? };
+        let meant = |name: Option<_>| name.map(|name| rules.meant(name)).transpose();
+        let said = Self { in_path: meant(in_path)?, in_query: meant(in_query)?, in_body: meant(in_body)? };
+        if said.differs() { Err(Undecidable::Differ) } else { Ok(said) }
+    }
+
+    fn differs(&self) -> bool {
+        // Gemini's bodies write the resource's whole name.
+        let same = |a: &str, b: &str| a == b || a.strip_prefix("models/") == Some(b);
+        let differ = |a: &Option<Cow<'_, str>>, b: &Option<Cow<'_, str>>| match (a, b) {
+            (Some(a), Some(b)) => !same(a, b),
+            _ => false,
+        };
+        differ(&self.in_body, &self.in_path)
+            || differ(&self.in_query, &self.in_path)
+            || differ(&self.in_body, &self.in_query)
+    }
+}
+
+fn at_once(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.operation, Operation::Inference | Operation::Count)
+}
+
+/// Why nothing is known of an endpoint's model.
+fn unlisted(endpoint: &Endpoint, path: &str) -> Undecidable {
+    let names = |word: &str| path.split('/').any(|part| part.eq_ignore_ascii_case(word));
+    if endpoint.place == ModelPlace::Unlisted && names("models") {
+        Undecidable::Path
+    } else {
+        Undecidable::Endpoint
+    }
+}
+
+/// Whether something stands below `/model/`, as Bedrock's models do.
+fn below_model(path: &str) -> bool {
+    let mut parts = path.split('/');
+    parts.any(|part| part.eq_ignore_ascii_case("model")) && parts.any(|part| !part.is_empty())
+}
+
+/// Whether the client asks for another protocol on its connection. Proxies that ask over HTTP send an empty line where it does
+/// not.
+fn upgrades(headers: &Headers<'_>) -> bool {
+    headers.all("upgrade").any(|value| !value.trim_ascii().is_empty())
 }
 
 /// What the gateway says in the header that the operator trusts it with.

@@ -27,16 +27,28 @@ pub struct ModelRules {
 pub struct RouteModels {
     /// The models that requests of this route may use, whoever calls.
     pub policy: ModelPolicy,
-    /// Whether requests of this route use models at all. When not, nothing in them is taken for a model's name.
-    pub in_use: bool,
+    /// Where the models of its requests are looked for.
+    pub source: ModelSource,
     /// The models behind this route: with it, the question for the list of models is answered here.
     pub catalogue: Option<ModelCatalogue>,
+}
+
+/// Where the models of a route's requests are looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelSource {
+    /// Where the endpoint is known to read it.
+    #[default]
+    Known,
+    /// As [`ModelSource::Known`], and in the body at endpoints that are not known.
+    Body,
+    /// Nowhere: its requests use no models.
+    Unused,
 }
 
 impl Default for RouteModels {
     /// Every model, and a backend that lists them itself.
     fn default() -> Self {
-        Self { policy: ModelPolicy::All, in_use: true, catalogue: None }
+        Self { policy: ModelPolicy::All, source: ModelSource::Known, catalogue: None }
     }
 }
 
@@ -59,13 +71,16 @@ impl ModelRules {
 }
 
 /// Whether `name` can be a model's name. Commas and spaces are refused because some gateways read a list of models there,
-/// and a wildcard would let the whole list pass.
+/// and a wildcard would let the whole list pass. So are dot segments and what ends or escapes a path or a query: gateways that
+/// build an address from the name would leave what a wildcard stands for.
 ///
 /// # Errors
 /// [`NotAName`].
 pub fn check_name(name: &str) -> Result<(), NotAName> {
-    let odd = |c: char| c.is_control() || c.is_whitespace() || c == ',';
-    if (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(odd) { Ok(()) } else { Err(NotAName) }
+    let odd = |c: char| c.is_control() || c.is_whitespace() || ",?#%\\;&".contains(c);
+    let fits = (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(odd);
+    let dots = name.contains('.') && name.split('/').any(|part| part == "." || part == "..");
+    if fits && !dots { Ok(()) } else { Err(NotAName) }
 }
 
 #[cfg(test)]
@@ -81,6 +96,14 @@ mod tests {
             assert_eq!(rules.meant(same.into()), Ok(same.into()));
         }
         let long = "m".repeat(MAX_NAME_BYTES + 1);
+        for bad in
+            ["a/../b", "../b", "a/..", "./a", "a/.", "a?x=", "a#b", "a%2fb", "a\\b", "a;b", "a&b", "?", "%"]
+        {
+            assert_eq!(rules.meant(bad.into()), Err(Undecidable::Name), "{bad:?}");
+        }
+        for good in ["a..b", "a.b/c", "...", "a/.b", "m:free", "@cf/meta/llama"] {
+            assert_eq!(rules.meant(good.into()), Ok(good.into()));
+        }
         for bad in ["", " fast", "a b", "a,b", "a\u{0}", "a\n", "a\u{a0}", "\u{85}", &long] {
             assert_eq!(rules.meant(bad.into()), Err(Undecidable::Name), "{bad:?}");
         }

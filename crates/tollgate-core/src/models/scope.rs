@@ -1,7 +1,7 @@
 //! The policy in force for one check: the intersection of all that apply.
 
 use super::policy::{ModelPolicy, covers};
-use super::request::ModelOfRequest;
+use super::request::{ModelOfRequest, Undecidable};
 use crate::caller::Caller;
 use crate::denial::{Denial, DenialCode};
 use crate::route::Route;
@@ -40,18 +40,22 @@ impl<'a> ModelScope<'a> {
         if self.is_all() {
             return Ok(());
         }
+        let undecidable = |why: &Undecidable| Err(Denial::new(DenialCode::ModelUndecidable, why.to_string()));
         match model {
             ModelOfRequest::NotAsked => Ok(()),
-            ModelOfRequest::Undecidable(why) => {
-                Err(Denial::new(DenialCode::ModelUndecidable, why.to_string()))
-            }
-            ModelOfRequest::Named(name) => match self.parts.iter().find(|(_, policy)| !policy.allows(name)) {
-                None => Ok(()),
-                Some((whose, _)) => Err(Denial::new(
-                    DenialCode::ModelNotAllowed,
-                    format!("the {whose}'s model policy does not allow this model"),
-                )),
-            },
+            ModelOfRequest::Undecidable(why) => undecidable(why),
+            ModelOfRequest::Named(name) => self.check_name(name),
+            ModelOfRequest::Claimed(name, why) => self.check_name(name).and_then(|()| undecidable(why)),
+        }
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), Denial> {
+        match self.parts.iter().find(|(_, policy)| !policy.allows(name)) {
+            None => Ok(()),
+            Some((whose, _)) => Err(Denial::new(
+                DenialCode::ModelNotAllowed,
+                format!("the {whose}'s model policy does not allow this model"),
+            )),
         }
     }
 

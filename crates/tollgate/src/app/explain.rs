@@ -240,6 +240,7 @@ fn model(told: &mut Explanation, input: &CheckInput<'_>, verdict: &Verdict<'_>) 
     let detail = match ModelOfRequest::of(input) {
         ModelOfRequest::Named(name) => format!("'{name}'"),
         ModelOfRequest::NotAsked => "none is used".to_owned(),
+        ModelOfRequest::Claimed(name, why) => format!("'{name}' is claimed: {why}"),
         ModelOfRequest::Undecidable(why) => format!("cannot be told: {why}"),
     };
     told.step("model", !refused, detail);

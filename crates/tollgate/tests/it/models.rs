@@ -20,6 +20,10 @@ async fn stand() -> Stand {
         "models": {"aliases": {"fast": "gpt-4o-mini"}},
         "routes": [
             {"name": "all", "paths": [{"prefix": "/all"}], "access": "authenticated"},
+            {
+                "name": "stream", "hosts": ["ai.test"], "paths": [{"prefix": "/stream"}], "access": "authenticated",
+                "models": ["gpt-4o"], "model_from": "body",
+            },
             {"name": "tools", "paths": [{"prefix": "/mcp"}], "access": "authenticated", "uses_models": false},
             {
                 "name": "some", "hosts": ["ai.test"], "paths": [{"prefix": "/"}], "access": "authenticated",
@@ -176,17 +180,17 @@ async fn bodies_that_do_not_arrive_whole_are_not_guessed_at() {
         for (name, gate) in gates(&stand, PARTS) {
             let upstream = Upstream::start().await;
             let envoy = Envoy::start(&binary, upstream.port(), Some(&gate)).await;
-            assert_eq!(post(&small, "/v1/x", envoy.port).await, "200", "{name}");
-            assert_eq!(post(&padded, "/v1/x", envoy.port).await, "model_undecidable", "{name}");
-            assert_eq!(post(&large, "/v1/x", envoy.port).await, "model_undecidable", "{name}");
-            assert_eq!(post(&large, "/all/x", envoy.port).await, "200", "{name}");
+            assert_eq!(post(&small, "/v1/responses", envoy.port).await, "200", "{name}");
+            assert_eq!(post(&padded, "/v1/responses", envoy.port).await, "model_undecidable", "{name}");
+            assert_eq!(post(&large, "/v1/responses", envoy.port).await, "model_undecidable", "{name}");
+            assert_eq!(post(&large, "/all/v1/responses", envoy.port).await, "200", "{name}");
             assert_eq!(upstream.seen().len(), 2, "{name}");
         }
         for (name, gate) in gates(&stand, WHOLE) {
             let upstream = Upstream::start().await;
             let envoy = Envoy::start(&binary, upstream.port(), Some(&gate)).await;
-            assert_eq!(post(&large, "/v1/x", envoy.port).await, "413", "{name}: Envoy asks nobody");
-            let chunked = Raw::new("POST", "/v1/x")
+            assert_eq!(post(&large, "/v1/responses", envoy.port).await, "413", "{name}: Envoy asks nobody");
+            let chunked = Raw::new("POST", "/v1/responses")
                 .header("authorization", &bearer)
                 .header("content-type", "application/json")
                 .header("transfer-encoding", "chunked")
@@ -203,8 +207,12 @@ async fn bodies_that_do_not_arrive_whole_are_not_guessed_at() {
         for (name, gate) in gates(&stand, None) {
             let upstream = Upstream::start().await;
             let envoy = Envoy::start(&binary, upstream.port(), Some(&gate)).await;
-            assert_eq!(post(&small, "/v1/x", envoy.port).await, "model_undecidable", "{name}");
-            assert_eq!(post(&small, "/v1/x?model=gpt-4o", envoy.port).await, "model_undecidable", "{name}");
+            assert_eq!(post(&small, "/v1/responses", envoy.port).await, "model_undecidable", "{name}");
+            assert_eq!(
+                post(&small, "/v1/responses?model=gpt-4o", envoy.port).await,
+                "model_undecidable",
+                "{name}"
+            );
             assert_eq!(post(&small, gemini, envoy.port).await, "200", "{name}: the path is enough");
             let reading = Raw::get("/v1/files").header("authorization", &bearer).send(envoy.port).await;
             assert_eq!(reading.unwrap().status, 200, "{name}: nothing is asked of a model");
@@ -273,9 +281,13 @@ async fn nginx_hands_over_no_body_so_only_a_path_can_name_a_model() {
         let request = request.header("content-type", "application/json").body(r#"{"model":"gpt-4o"}"#);
         assert_eq!(request.send(nginx.port).await.unwrap().status, expected, "{path}");
     }
+    let listen = || Raw::get("/v1/audio/stream").header("authorization", &bearer);
+    let upgrade = listen().header("connection", "upgrade").header("upgrade", "websocket");
+    assert_eq!(listen().send(nginx.port).await.unwrap().status, 200);
+    assert_eq!(upgrade.send(nginx.port).await.unwrap().status, 403, "v7: a connection names no model");
     // nginx answers with its own page; the log knows why.
     stand.tollgate.terminate().await;
     let log = stand.tollgate.log();
     let refused = |code: &str| log.lines().filter(|line| line.contains(code)).count();
-    assert_eq!((refused("model_undecidable"), refused("model_not_allowed")), (1, 1), "{log}");
+    assert_eq!((refused("model_undecidable"), refused("model_not_allowed")), (2, 1), "{log}");
 }

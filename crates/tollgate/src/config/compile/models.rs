@@ -2,10 +2,14 @@
 
 use tollgate_core::credential::CredentialHeader;
 use tollgate_core::identity::IdentityHeaders;
-use tollgate_core::models::{ModelCatalogue, ModelList, ModelPolicy, ModelRules, RouteModels, check_name};
+use tollgate_core::models::{
+    ModelCatalogue, ModelList, ModelPolicy, ModelRules, ModelSource, RouteModels, check_name,
+};
 
 use crate::config::problem::Problem;
-use crate::config::settings::{ModelPolicySettings, ModelPolicyWord, ModelSettings, RouteSettings};
+use crate::config::settings::{
+    ModelFrom, ModelPolicySettings, ModelPolicyWord, ModelSettings, RouteSettings,
+};
 use crate::config::validate::header_name;
 
 /// Headers that a client writes and that say something else: none of them may name a model.
@@ -82,5 +86,15 @@ pub(super) fn of_route(
             None
         }
     });
-    RouteModels { policy, in_use: route.uses_models, catalogue }
+    let source = match (route.uses_models, route.model_from) {
+        (true, ModelFrom::Known) => ModelSource::Known,
+        (true, ModelFrom::Body) => ModelSource::Body,
+        (false, ModelFrom::Known) => ModelSource::Unused,
+        (false, ModelFrom::Body) => {
+            let text = "says where a model is read, but `uses_models: false` says that none is; remove one of the two";
+            problems.push(Problem::new(format!("{path}.model_from"), text));
+            ModelSource::Unused
+        }
+    };
+    RouteModels { policy, source, catalogue }
 }

@@ -35,7 +35,7 @@ pub use self::models::{ModelPolicySettings, ModelPolicyWord, ModelSettings};
 pub use self::people::{
     ApiSettings, CliSettings, OrganizationMakers, ScannerKeySettings, SecretScanningSettings, TenancySettings,
 };
-pub use self::route::{Access, AccessWord, ClaimsAccess, PathSettings, RouteSettings};
+pub use self::route::{Access, AccessWord, ClaimsAccess, ModelFrom, PathSettings, RouteSettings};
 pub use self::server::{
     CheckListenerSettings, GrpcListenerSettings, HttpListenerSettings, LimitSettings,
     MetricsListenerSettings, ServerSettings, TlsSettings, UnavailableStatus,

@@ -52,11 +52,26 @@ pub struct RouteSettings {
     /// requests is taken for a model's name, and model policies let them pass.
     #[serde(default = "yes")]
     pub uses_models: bool,
+    /// Where the model is read at endpoints that Tollgate does not know: `known` (nowhere: a caller who may not use every model is
+    /// refused there) or `body` (in the body's outermost `model`; say it only of a backend that reads it there).
+    #[serde(default)]
+    pub model_from: ModelFrom,
     /// The models behind this route. With it, `GET …/models` is answered here with those that the caller may use (gRPC
     /// door; the HTTP doors let the request through to the backend).
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub model_list: Option<Vec<String>>,
+}
+
+/// Where the model of a request is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelFrom {
+    /// Where the endpoint is known to read it.
+    #[default]
+    Known,
+    /// There, and in the body at endpoints that are not known.
+    Body,
 }
 
 /// A set of paths, matched on the canonical path.

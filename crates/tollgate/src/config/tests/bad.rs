@@ -90,6 +90,8 @@ const TABLE: &[(&str, &str)] = &[
     (route!("models:"), "routes[0].models: expected "),
     (route!("models: ['a b']"), "routes[0].models: 'a b' is not a model name or pattern"),
     (route!("models: [a, a]"), "routes[0].models: 'a' stands in the list twice"),
+    (route!("model_from: body, uses_models: false"), "routes[0].model_from: says where a model is read"),
+    (route!("model_from: path"), "routes[0].model_from"),
     (route!("models: none, uses_models: false"), "routes[0].uses_models: says that no model is used here"),
     (route!("model_list: []"), "routes[0].model_list: the list needs at least 1 entry"),
     (route!("model_list: ['a*']"), "routes[0].model_list: 'a*' is not a model name"),

@@ -1,0 +1,100 @@
+//! Gemini's API, Vertex AI, and servers that speak the KServe protocol: all of them name the model in the path.
+
+use super::{Row, family, get, post};
+use crate::endpoints::ModelPlace::{Body, Elsewhere, Path};
+use crate::endpoints::Operation::{Admin, Batch, Count, Inference, Realtime, Stored, Unknown};
+use crate::endpoints::Root::{Any, Mount, Open};
+
+/// Their rows.
+pub const ROWS: &[Row] = &[
+    // Claude's token counts at Vertex: what stands for the model in the path is the name of the operation.
+    post(
+        Mount,
+        "{version}/projects/{id}/locations/{id}/publishers/anthropic/models/count-tokens:rawPredict",
+        Count,
+        Body,
+    ),
+    post(Mount, "{version}/publishers/anthropic/models/count-tokens:rawPredict", Count, Body),
+    post(Open, "models/{model}:generateContent", Inference, Path),
+    post(Open, "models/{model}:streamGenerateContent", Inference, Path),
+    post(Open, "models/{model}:generateAnswer", Inference, Path),
+    post(Open, "models/{model}:generateMessage", Inference, Path),
+    post(Open, "models/{model}:generateText", Inference, Path),
+    post(Open, "models/{model}:embedContent", Inference, Path),
+    post(Open, "models/{model}:batchEmbedContents", Inference, Path),
+    post(Open, "models/{model}:embedText", Inference, Path),
+    post(Open, "models/{model}:batchEmbedText", Inference, Path),
+    post(Open, "models/{model}:predict", Inference, Path),
+    post(Open, "models/{model}:predictLongRunning", Inference, Path),
+    post(Open, "models/{model}:countTokens", Count, Path),
+    post(Open, "models/{model}:countMessageTokens", Count, Path),
+    post(Open, "models/{model}:countTextTokens", Count, Path),
+    post(Open, "models/{model}:computeTokens", Count, Path),
+    post(Any, "models/{model}:batchGenerateContent", Batch, Elsewhere),
+    post(Any, "models/{model}:asyncBatchEmbedContent", Batch, Elsewhere),
+    post(Open, "models/{model}:{verb}", Unknown, Path),
+    post(
+        Mount,
+        "{version}/projects/{id}/locations/{id}/publishers/{id}/models/{model}:countTokens",
+        Count,
+        Path,
+    ),
+    post(
+        Mount,
+        "{version}/projects/{id}/locations/{id}/publishers/{id}/models/{model}:computeTokens",
+        Count,
+        Path,
+    ),
+    post(
+        Mount,
+        "{version}/projects/{id}/locations/{id}/publishers/{id}/models/{model}:fetchPredictOperation",
+        Stored,
+        Path,
+    ),
+    post(
+        Mount,
+        "{version}/projects/{id}/locations/{id}/publishers/{id}/models/{model}:{verb}",
+        Inference,
+        Path,
+    ),
+    post(Mount, "{version}/publishers/{id}/models/{model}:countTokens", Count, Path),
+    post(Mount, "{version}/publishers/{id}/models/{model}:{verb}", Inference, Path),
+    post(Mount, "{version}/projects/{id}/locations/{id}/endpoints/openapi/chat/completions", Inference, Body),
+    post(Mount, "{version}/projects/{id}/locations/{id}/endpoints/openapi/embeddings", Inference, Body),
+    // An endpoint serves the model that was deployed to it, whatever the body says.
+    post(Any, "endpoints/{id}:{verb}", Inference, Elsewhere),
+    post(Any, "endpoints/{id}/chat/completions", Inference, Elsewhere),
+    post(Any, "tunedModels/{id}:{verb}", Inference, Elsewhere),
+    post(Any, "reasoningEngines/{id}:{verb}", Inference, Elsewhere),
+    post(Open, "interactions", Inference, Body),
+    // The KServe protocol.
+    post(Open, "models/{model}/infer", Inference, Path),
+    post(Open, "models/{model}/generate", Inference, Path),
+    post(Open, "models/{model}/generate_stream", Inference, Path),
+    post(Open, "models/{model}/versions/{id}/infer", Inference, Path),
+    post(Open, "models/{model}/versions/{id}/generate", Inference, Path),
+    post(Open, "models/{model}/versions/{id}/generate_stream", Inference, Path),
+    family("repository/models/**", Admin),
+    // Connections name their model in the first message.
+    get(Any, "ws/**", Realtime, Elsewhere),
+    family("auth_tokens/**", Realtime),
+    family("cachedContents/**", Stored),
+    family("corpora/**", Stored),
+    family("ragCorpora/**", Stored),
+    family("fileSearchStores/**", Stored),
+    family("generatedFiles/**", Stored),
+    family("interactions/**", Stored),
+    family("reasoningEngines/**", Stored),
+    family("{version}/operations/**", Stored),
+    family("locations/{id}/operations/**", Stored),
+    family("locations/{id}/datasets/**", Stored),
+    family("batches/{id}:{verb}", Batch),
+    family("batchPredictionJobs/**", Batch),
+    family("tunedModels/**", Admin),
+    family("tuningJobs/**", Admin),
+    family("customJobs/**", Admin),
+    family("pipelineJobs/**", Admin),
+    family("trainingPipelines/**", Admin),
+    family("locations/{id}/endpoints/**", Admin),
+    family("files:{verb}", Stored),
+];
