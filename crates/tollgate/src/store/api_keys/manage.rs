@@ -227,10 +227,12 @@ impl Tx {
         (key, expected): (KeyPath<'_>, Option<i64>),
         proof: impl FnOnce() -> Result<FreshAuthor, E>,
     ) -> Result<ApiKey, E> {
-        let (before, after) = self.enabled(author, (key, expected)).await?;
+        let (held, after) = self.enabled(author, (key, expected)).await?;
         let author = proof()?;
+        must_act(&held.project, held.right).map_err(StoreError::from)?;
+        self.owner_must_act(&held.project, &held.key.owner).await?;
         let change = ApiKey::proven_change(after, &author);
-        Ok(self.save_change(&author, "key.enable", &before, change).await?)
+        Ok(self.save_change(&author, "key.enable", &held.key, change).await?)
     }
 
     /// A held key, and as it is once its author has enabled it.
@@ -238,15 +240,13 @@ impl Tx {
         &mut self,
         author: &Author,
         (key, expected): (KeyPath<'_>, Option<i64>),
-    ) -> Result<(ApiKey, ApiKey), StoreError> {
+    ) -> Result<(Held, ApiKey), StoreError> {
         let held = self.hold_key_of(author, key).await?;
         held.is_at(expected)?;
         held.must_not_be_revoked()?;
-        must_act(&held.project, held.right)?;
-        self.owner_must_act(&held.project, &held.key.owner).await?;
         let mut after = held.key.clone();
         after.switch_to(held.switched(author, true)?);
-        Ok((held.key, after))
+        Ok((held, after))
     }
 
     /// Edits a key. An edit past what a higher role set is refused; one that gives the key more than it had asks for
