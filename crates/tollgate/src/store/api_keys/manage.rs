@@ -128,6 +128,8 @@ impl Tx {
         if held.is_another_persons() {
             return Err(KeyRefusal::OwnerAlone.into());
         }
+        // A secret is shown, which the platform's right alone does not bring.
+        self.hold_project_as_member(author, &held.project.id, ProjectRole::Developer).await?;
         held.is_at(expected)?;
         held.must_not_be_revoked()?;
         must_act(&held.project, held.right)?;
