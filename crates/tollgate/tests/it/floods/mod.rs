@@ -2,6 +2,7 @@
 //! probe and its gateways, and holds no more memory than a fraction of the deployment's 256 MiB.
 
 mod h2;
+mod odd;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
