@@ -92,10 +92,10 @@ impl Tx {
         };
         let (project, right) = self.hold_project_as_member_by_right(author, &new.project_id, needed).await?;
         must_act(&project, right)?;
-        if let KeyOwner::Person(person) = &new.owner {
-            if author.kind != ActorKind::Person || *person != author.id {
-                return Err(KeyRefusal::ForAnotherPerson.into());
-            }
+        if let KeyOwner::Person(person) = &new.owner
+            && (author.kind != ActorKind::Person || *person != author.id)
+        {
+            return Err(KeyRefusal::ForAnotherPerson.into());
         }
         self.owner_must_act(&project, &new.owner).await?;
         let now = author.at();
