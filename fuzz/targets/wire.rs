@@ -16,14 +16,19 @@ use tollgate_core::time::Timestamp;
 use tollgate_envoy::auth::v3::CheckRequest;
 
 // The door's own files; they depend on nothing else of the product.
+#[expect(dead_code, reason = "only the gate reads whose address it is")]
+#[path = "../../crates/tollgate/src/doors/client.rs"]
+mod client;
 #[expect(dead_code, reason = "only the gate reads what is written here")]
 #[path = "../../crates/tollgate/src/doors/origin.rs"]
 mod origin;
 mod doors {
-    pub(crate) use super::origin;
+    pub(crate) use super::{client, origin};
 }
 #[path = "../../crates/tollgate/src/doors/grpc/wire.rs"]
 mod wire;
+
+use client::ClientSource;
 
 fn policy() -> &'static Policy {
     static POLICY: OnceLock<Policy> = OnceLock::new();
@@ -47,8 +52,14 @@ fn policy() -> &'static Policy {
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(message) = CheckRequest::decode(bytes) else { return };
-    let parsed = wire::parse(&message);
-    let _ = wire::origin(&message, parsed.as_ref().ok());
+    for source in [ClientSource::Peer, ClientSource::Header("x-tollgate-client-address".into())] {
+        check(&message, &source);
+    }
+});
+
+fn check(message: &CheckRequest, source: &ClientSource) {
+    let parsed = wire::parse(message, source);
+    let _ = wire::origin(message, parsed.as_ref().ok(), source);
     let policy = policy();
     let input = parsed.and_then(|raw| CheckInput::parse(raw, policy));
     let facts = Facts::new(Timestamp::from_secs(1), Evidence::None);
@@ -60,4 +71,4 @@ fuzz_target!(|bytes: &[u8]| {
     let response = wire::respond(&reply);
     let code = response.status.expect("a status is always set").code;
     assert_eq!(code == 0, verdict.is_ok());
-});
+}
