@@ -33,7 +33,7 @@ async fn acme(api: &Api, founder: &str) -> (String, String) {
 #[tokio::test]
 async fn v1_who_is_no_member_is_invited_and_stays_unknown_until_they_accept() {
     let api = Api::start().await;
-    let (alice, alice_id, own, _) = somebody(&api, "alice").await;
+    let (alice, alice_id, own, home) = somebody(&api, "alice").await;
     let (bob, bob_id, ..) = somebody(&api, "bob").await;
     let (organization, project) = acme(&api, &alice_id).await;
     let nobody = IdKind::Person.make(Timestamp::from_millis(9), [9; 10]);
@@ -94,7 +94,6 @@ async fn v1_who_is_no_member_is_invited_and_stays_unknown_until_they_accept() {
     }
     api.call("POST", "/invitations/accept", &carol, json!({"token": open["token"]})).await.expect(200);
     // Personal organizations have their person alone.
-    let (.., home) = somebody(&api, "alice").await;
     let path = format!("/organizations/{home}/invitations");
     assert_eq!(api.call("POST", &path, &alice, json!({"role": "member"})).await.problem(409), "conflict");
 }
